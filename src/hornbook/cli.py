@@ -1,0 +1,62 @@
+"""The command line: finds the verbs, runs one, and turns a user's mistake into one line and exit code 2."""
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from cyclopts import App, CycloptsError, Parameter
+
+from hornbook.discovery import names
+from hornbook.errors import Interrupted, UserError
+from hornbook.version import __version__
+
+
+def build_app() -> App:
+    """The application with one command for each file in commands/; importing them never imports torch."""
+    app = App(
+        name="hornbook",
+        help="A language model from the letters up: raw text, tokens, training, generation.",
+        version=__version__,
+        default_parameter=Parameter(negative=()),
+    )
+    for verb in names("commands"):
+        app.command(getattr(importlib.import_module(f"hornbook.commands.{verb}"), verb))
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `hornbook ARGUMENTS` and exit: 0 done, 2 a user's mistake, 130 and 143 interrupted."""
+    signal.signal(signal.SIGTERM, _leave)
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of one command; what it has to say about a failure is one line on stderr."""
+    try:
+        build_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except UserError as error:
+        return _fail(f"error: {error}", 2)
+    except CycloptsError as error:
+        line = " ".join(str(error).split())
+        return _fail(f"error: {line}; hint: hornbook --help", 2)
+    except Interrupted as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("stopped; nothing half-written was left", 130)
+    except BrokenPipeError:  # the reader of our output left, as `| head` does
+        sys.stdout = None
+        return 0
+    return 0
+
+
+def _fail(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """SIGTERM as an exception, so that files being written beside their place are removed."""
+    raise SystemExit(128 + number)

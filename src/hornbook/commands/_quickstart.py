@@ -1,0 +1,104 @@
+"""The main job from end to end: prepare, a bigram as the line to beat, a GPT, measurements, pictures.
+
+texts -> dataset -> sizes (from the amount of text) -> steps (from the seconds and this machine's speed)
+      -> bigram run -> GPT run -> the same measurements of both -> table
+"""
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hornbook.batches.dataset import Dataset
+from hornbook.batches.prepare import PrepareSettings, prepare
+from hornbook.commands._progress import run_progress
+from hornbook.commands._quickstart_result import Measured, QuickstartResult
+from hornbook.commands._quickstart_sizes import bigram_layer, gpt_layer, vocabulary_for
+from hornbook.commands._recipe import Recipe, build_parts, check_recipe, resolved
+from hornbook.commands._run import finish
+from hornbook.commands.base import talk
+from hornbook.config import Layer
+from hornbook.corpora.base import open_source
+from hornbook.errors import UserError
+from hornbook.evaluation.perplexity import Perplexity
+from hornbook.evaluation.village_questions import VillageQuestions
+from hornbook.generation.generate import LanguageModel
+from hornbook.training.loop import Loop
+from hornbook.training.run_folder import RunFolder
+from hornbook.training.update import update
+
+LEAST_STEPS = 10
+BIGRAM_SHARE = 0.08  # of the training time: a bigram is learned by then, whatever the text
+WARM_STEPS, TIMED_STEPS = 3, 5  # steps of a throwaway model, to learn how fast this machine is
+VILLAGE_PROMPTS = ("One morning Nora", "Question: Where is the")
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """One quickstart: texts or a corpus, seconds of training, the folder to make, seed and device."""
+
+    texts: tuple[str, ...]
+    seconds: float
+    out: Path
+    seed: int
+    device: str
+
+    def run(self) -> QuickstartResult:
+        """Do all of it. Errors: `UserError` for text that can't be read or is too short, before anything is trained."""
+        started = time.monotonic()
+        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
+            raise UserError(f"'{self.out}' already exists", hint="choose another --out")
+        dataset = self._prepare()
+        bigram = self._train(dataset, "bigram", bigram_layer(dataset), self.seconds * BIGRAM_SHARE, None)
+        left = self.seconds * (1 - BIGRAM_SHARE)
+        gpt = self._train(dataset, "gpt", gpt_layer(dataset), left, bigram.loss)
+        return QuickstartResult(self.out, dataset, bigram, gpt, self._questions(gpt), time.monotonic() - started)
+
+    @property
+    def is_village(self) -> bool:
+        """Whether the built-in stories are told, whose questions have known answers."""
+        return self.texts == ("village",)
+
+    def _prepare(self) -> Dataset:
+        corpus = open_source(self.texts)
+        talk("telling stories of the village" if self.is_village else f"reading {', '.join(self.texts)}")
+        settings = PrepareSettings(vocab_size=vocabulary_for(corpus.size_bytes or 5_000_000), seed=self.seed)
+        return prepare(corpus, settings, self.out / "data", notify=talk)
+
+    def _train(self, dataset: Dataset, name: str, layer: Layer, seconds: float, baseline: float | None) -> Measured:
+        """Train one of the two models for about `seconds` and measure it."""
+        prompts = VILLAGE_PROMPTS if self.is_village and name == "gpt" else ()
+        layer = {
+            **layer,
+            "data": {"folder": str(dataset.folder)},
+            "generation": {"prompts": prompts, "max_new_tokens": 60},
+        }
+        steps = self._steps(check_recipe(layer), dataset, seconds)
+        training = {**layer["training"], "steps": steps, "evaluate_every": max(1, -(-steps // 4)), "seed": self.seed}
+        recipe = check_recipe({**layer, "training": training})
+        run = RunFolder.create(self.out / name, resolved(recipe, dataset))
+        loop = Loop(build_parts(recipe, dataset, self.device), recipe.training, recipe.schedule, run)
+        talk(f"\n{name}: {loop.parts.model.num_parameters():,} parameters, {steps:,} steps")
+        with run_progress(steps) as progress:
+            loop.run(progress.report)
+        model = LanguageModel(loop.parts.model, dataset.tokenizer, {})
+        folder = finish(recipe, dataset, loop, baseline)
+        numbers = Perplexity().run(model, dataset).numbers
+        return Measured(name, model, folder, numbers, loop.speed.tokens_per_second)
+
+    def _steps(self, recipe: Recipe, dataset: Dataset, seconds: float) -> int:
+        """How many steps fit into `seconds` here: a throwaway model takes a few, and their median counts.
+
+        The fixed number makes the run repeatable from its run.toml; the clock decides only once.
+        """
+        parts = build_parts(recipe, dataset, self.device)
+        parts.model.train()
+        times = []
+        for step in range(WARM_STEPS + TIMED_STEPS):
+            begun = time.perf_counter()
+            update(parts, recipe.training, recipe.schedule, step)
+            times.append(time.perf_counter() - begun)
+        return max(LEAST_STEPS, int(seconds / statistics.median(times[WARM_STEPS:])))
+
+    def _questions(self, gpt: Measured) -> dict[str, float] | None:
+        return VillageQuestions().run(gpt.model, None).numbers if self.is_village else None

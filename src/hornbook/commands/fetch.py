@@ -1,0 +1,77 @@
+"""`hornbook fetch`: put a published text, or stories of the village, on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def fetch(
+    name: str,
+    /,
+    *,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    out: Path | None = None,
+    part: str = "train",
+    count: int = 1000,
+    seed: int = 1,
+    json: bool = False,
+) -> None:
+    """Download a corpus and check it: hornbook fetch verdict. Then hornbook prepare verdict finds it.
+
+    A download that broke off goes on where it stopped. On a machine without network, bring the file another way:
+    hornbook fetch verdict --from the-verdict.txt.
+
+    Parameters
+    ----------
+    name
+        verdict, meditations, tiny-shakespeare, sms-spam, instructions, or village (whose stories are made here).
+    from_
+        A copy of the file (or of its archive) to take instead of downloading.
+    out
+        The folder to put it in (default: the cache, $HORNBOOK_HOME/corpora or ~/.cache/hornbook/corpora).
+        For village: the .jsonl file to write, one story a line with its questions, topic, mood and statements.
+    part
+        village only: train, val or test.
+    count
+        village only: how many stories.
+    seed
+        village only: the number that decides the stories.
+    json
+        Print one JSON object with the path, the size and the sha256.
+    """
+    from hornbook.commands.base import print_json, talk
+    from hornbook.corpora.base import DownloadedCorpus, open_corpus
+    from hornbook.files import sha256_of
+
+    corpus = open_corpus(name)
+    if isinstance(corpus, DownloadedCorpus):
+        path = corpus.fetch(out, from_file=from_, notify=talk)
+        talk(f"{corpus.description} ({corpus.licence})")
+    else:
+        path = _write_stories(from_, out, part, count, seed)
+    if json:
+        print_json({"path": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)})
+    else:
+        print(path)
+
+
+def _write_stories(from_: Path | None, out: Path | None, part: str, count: int, seed: int) -> Path:
+    """Write stories of the village as JSON lines to `out`, atomically."""
+    import json
+    from dataclasses import asdict
+
+    from hornbook.errors import UserError
+    from hornbook.files import write_atomic
+    from hornbook.village.stories import stories
+
+    if from_ is not None or out is None:
+        raise UserError(
+            "'village' is built in: there is nothing to fetch",
+            hint="hornbook prepare village, or write its stories to a file with --out village.jsonl",
+        )
+    if count < 1:
+        raise UserError(f"count must be at least 1, not '{count}'")
+    lines = [json.dumps(asdict(story), ensure_ascii=False) + "\n" for story in stories(seed, count, part)]
+    write_atomic(out, "".join(lines))
+    return out

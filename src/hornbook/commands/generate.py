@@ -1,0 +1,78 @@
+"""`hornbook generate`: let a model write on."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def generate(
+    model: str,
+    prompt: str = "",
+    /,
+    *,
+    max_new_tokens: int = 100,
+    temperature: float = 0.8,
+    top_k: int | None = 50,
+    top_p: float | None = None,
+    seed: int = 0,
+    stop: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    device: str = "auto",
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Write the text that follows PROMPT: hornbook generate runs/tales "Once". The same seed gives the same text.
+
+    It ends at max-new-tokens, at the model's <|endoftext|>, or before a stop string. When the model's context is
+    full, the last half of it is kept and read again, and what came earlier is forgotten.
+
+    Parameters
+    ----------
+    model
+        A model folder, or a run folder with a finished model.
+    prompt
+        The beginning; without one the model begins a document.
+    max_new_tokens
+        How many tokens to write at most.
+    temperature
+        0 always takes the likeliest token, 1 draws as the model was trained, more is wilder.
+    top_k
+        Draw from the k likeliest tokens only; none keeps all.
+    top_p
+        Draw from the likeliest tokens that together reach this probability only.
+    seed
+        The number that decides every draw.
+    stop
+        A string to stop before; may be given several times.
+    device
+        auto, cpu, cuda or mps.
+    json
+        Print one JSON object with text, tokens, settings and times.
+    """
+    from time import perf_counter
+
+    from hornbook.commands.base import load_language_model, print_json, talk
+    from hornbook.generation.sampling import Sampling
+
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
+    settings = {"max_new_tokens": max_new_tokens, **sampling.model_dump(), "stop": list(stop)}
+    language_model = load_language_model(model, device)
+    context_length = language_model.config.context_length
+    start = perf_counter()
+    writing = language_model.stream(prompt, seed=seed, **settings)
+    if (num_tokens := len(writing.prompt_ids)) > context_length:
+        talk(f"only the last {context_length} of the prompt's {num_tokens} tokens are read: that is the whole context")
+    if not json:
+        print(prompt, end="", flush=True)
+    for piece in writing:
+        if not json:
+            print(piece, end="", flush=True)
+    seconds = perf_counter() - start
+    speed = len(writing.tokens) / seconds
+    if not json:
+        print()
+        talk(f"{len(writing.tokens)} tokens in {seconds:.2f} s ({speed:,.0f} tokens/s), ended by {writing.stopped_by}")
+        return
+    print_json({
+        "prompt": prompt, "text": writing.text, "tokens": writing.tokens, "prompt_tokens": num_tokens,
+        "stopped_by": writing.stopped_by, "seed": seed, "settings": settings,
+        "seconds": round(seconds, 4), "tokens_per_second": round(speed, 1),
+    })  # fmt: skip

@@ -1,0 +1,49 @@
+"""`hornbook train`: a recipe, trained."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def train(
+    recipe: str,
+    /,
+    *settings: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    data: Path | None = None,
+    out: Path | None = None,
+    device: str = "auto",
+    json: bool = False,
+) -> None:
+    """Train a model by a recipe: a packaged one (hornbook train shakespeare-char) or a TOML file.
+
+    Every setting can be given in the file, in the environment (HORNBOOK_TRAINING_STEPS=500) or as a flag
+    (--training.steps 500); a later one of these wins. Ctrl-C saves; hornbook resume OUT goes on.
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name or the path of a .toml file.
+    settings
+        --section.key value, with the sections data, model, optimizer, schedule, training, generation.
+    data
+        A dataset folder made by hornbook prepare; without it the recipe's own source is prepared into OUT/data.
+    out
+        The run folder to make (default: runs/RECIPE).
+    device
+        auto, cpu, cuda or mps.
+    json
+        Print the result as one JSON object.
+    """
+    from hornbook.commands._recipe import build_parts, check_recipe, open_data, read_recipe, resolved
+    from hornbook.commands._run import go_on
+    from hornbook.training.loop import Loop
+    from hornbook.training.run_folder import RunFolder
+
+    out = out or Path("runs") / Path(recipe).stem
+    RunFolder.check_new(out)
+    checked = check_recipe(read_recipe(recipe, settings))
+    dataset = open_data(checked, data, out)
+    run = RunFolder.create(out, resolved(checked, dataset))
+    loop = Loop(build_parts(checked, dataset, device), checked.training, checked.schedule, run)
+    go_on(checked, dataset, loop, json)

@@ -1,0 +1,135 @@
+"""Settings: typed, frozen, strict. A TOML file, then the environment, then flags; a later layer wins key by key."""
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hornbook.errors import UserError, unknown
+
+Layer = dict[str, dict[str, Any]]  # section -> key -> value
+T = TypeVar("T", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """The base of every config: values can't change, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def read_toml(path: Path) -> Layer:
+    """Read a settings file of [sections]. Errors: `UserError` where it is missing, not TOML, or has a key outside them."""
+    try:
+        layer = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no such file '{path}'") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"'{path}' is not valid TOML: {error}") from None
+    for section, keys in layer.items():
+        if not isinstance(keys, dict):
+            raise UserError(f"'{section}' in '{path}' stands outside a section", hint="write it under a [section]")
+    return layer
+
+
+def environment_layer(sections: Sequence[str], environment: Mapping[str, str] | None = None) -> Layer:
+    """Settings from variables: HORNBOOK_TRAINING_STEPS=500 -> {"training": {"steps": 500}}."""
+    layer: Layer = {}
+    for name, text in (os.environ if environment is None else environment).items():
+        section, _, key = name.removeprefix("HORNBOOK_").lower().partition("_")
+        if name.startswith("HORNBOOK_") and section in sections and key:
+            layer.setdefault(section, {})[key] = value_of(text)
+    return layer
+
+
+def flag_layer(tokens: Sequence[str], sections: Sequence[str]) -> Layer:
+    """Settings from flags: ["--model.num_layers", "4", "--training.seed=1"] -> {"model": {...}, "training": {...}}.
+
+    Dashes in a key are underscores. Errors: `UserError` for anything else than `--section.key value`.
+    """
+    layer: Layer = {}
+    waiting = list(tokens)
+    while waiting:
+        name, equals, text = waiting.pop(0).partition("=")
+        section, dot, key = name.removeprefix("--").partition(".")
+        if not name.startswith("--") or not dot or not key:
+            raise UserError(f"unknown argument '{name}'", hint="settings are written --section.key value")
+        if section not in sections:
+            raise unknown("section", section, sections)
+        if not equals and not waiting:
+            raise UserError(f"'{name}' has no value", hint=f"write {name} VALUE")
+        layer.setdefault(section, {})[key.replace("-", "_")] = value_of(text if equals else waiting.pop(0))
+    return layer
+
+
+def value_of(text: str) -> Any:
+    """A value as TOML reads it, 'none' as None, anything else as the text itself: '4' -> 4, '[1, 2]' -> [1, 2], 'gpt' -> 'gpt'."""
+    if text.lower() in ("none", "null"):
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def merge(*layers: Layer) -> Layer:
+    """One layer from several; for each key the last layer that has it wins."""
+    merged: Layer = {}
+    for layer in layers:
+        for section, keys in layer.items():
+            merged[section] = {**merged.get(section, {}), **keys}
+    return merged
+
+
+def build(model: type[T], values: Mapping[str, Any], section: str) -> T:
+    """Check `values` against a pydantic model. Errors: one `UserError` line about the first mistake, with its mend."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise _first_mistake(error, model, section) from None
+
+
+def _first_mistake(error: ValidationError, model: type[BaseModel], section: str) -> UserError:
+    mistake = error.errors()[0]
+    place = ".".join([section, *map(str, mistake["loc"])])
+    match mistake["type"]:
+        case "extra_forbidden":
+            keys = [f"{section}.{key}" for key in model.model_fields]
+            return unknown("setting", place, keys)
+        case "missing":
+            return UserError(f"the setting '{place}' is missing", hint=f"add --{place} VALUE")
+        case "value_error":
+            return UserError(f"{place}: {mistake['msg'].removeprefix('Value error, ')}")
+        case _:
+            return UserError(f"{place} = {mistake['input']!r} is not allowed: {mistake['msg'].lower()}")
+
+
+def to_toml(layer: Mapping[str, Mapping[str, Any]]) -> str:
+    """The text of a settings file; `none` values are left out (absent and None are the same). Reads back equal."""
+    lines: list[str] = []
+    for section, keys in layer.items():
+        lines += [
+            "",
+            f"[{section}]",
+            *(f"{key} = {_toml_value(value)}" for key, value in keys.items() if value is not None),
+        ]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case list() | tuple():
+            return "[" + ", ".join(map(_toml_value, value)) + "]"
+        case _:
+            escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+            return '"' + "".join(_escape_control(letter) for letter in escaped) + '"'
+
+
+def _escape_control(letter: str) -> str:
+    return f"\\u{ord(letter):04x}" if ord(letter) < 32 or ord(letter) == 127 else letter

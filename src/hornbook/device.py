@@ -1,0 +1,48 @@
+"""What the machine offers: which device, which precision, how much memory was used."""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Literal
+
+from hornbook.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["fp32", "bf16"]
+
+
+def choose_device(name: str = "auto") -> "torch.device":
+    """'auto' -> the first of cuda, mps, cpu that works here; any other name is checked.
+
+    Errors: `UserError` for a device that this machine doesn't have.
+    """
+    import torch
+
+    available = ["cpu"]
+    if torch.cuda.is_available():
+        available.insert(0, "cuda")
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if name == "auto":
+        return torch.device(available[0])
+    if name.partition(":")[0] not in available:
+        raise UserError(f"no device '{name}' here", choices=["auto", *available])
+    return torch.device(name)
+
+
+def autocast(device: "torch.device", precision: Precision) -> AbstractContextManager[object]:
+    """The context in which a forward pass computes in `precision`; weights and optimizer state stay fp32."""
+    import torch
+
+    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has held at once (resident set), in bytes; 0 where the system doesn't say."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kibibytes

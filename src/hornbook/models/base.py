@@ -1,0 +1,90 @@
+"""What every model is: tokens (B, T) in, logits (B, T, V) out. Only architecture: no loss, optimizer or generation.
+
+B batch, T tokens, C embed_dim, H heads, D head_dim, V vocabulary.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from typing import ClassVar
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from hornbook.config import Settings
+from hornbook.layers.kv_cache import KVCache
+
+INITIAL_STD = (
+    0.02  # of GPT-2; with normalised hidden vectors it also keeps the first logits small, so loss starts at ln V
+)
+
+
+class ModelConfig(Settings):
+    """What every model must know; each kind adds its own fields beside it."""
+
+    vocab_size: PositiveInt
+    context_length: PositiveInt = 256
+
+
+class Model(nn.Module, ABC):
+    """A model on the shelf. `__init__(config, generator)` draws its weights from `generator`, or the global one."""
+
+    SHELF = True
+    config_class: ClassVar[type[ModelConfig]]
+    config: ModelConfig
+
+    @abstractmethod
+    def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+        """The vectors before the output layer, after the final norm: (B, T) int64 -> (B, T, C).
+
+        With a cache, `tokens` are the ones that follow those it holds; it then holds them too.
+        Errors: `TypeError` for tokens that are not integers, `ValueError` for ids or lengths out of range.
+        """
+
+    @abstractmethod
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The output layer alone: (..., C) -> (..., V)."""
+
+    def forward(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+        """Scores of every next token: (B, T) int64 -> (B, T, V)."""
+        return self.logits(self.hidden(tokens, cache))
+
+    @abstractmethod
+    def new_cache(self, batch_size: int, length: int | None = None, dtype: torch.dtype | None = None) -> KVCache:
+        """An empty cache for `length` tokens (default: the context) on the model's device, in `dtype` or its own."""
+
+    def num_parameters(self) -> int:
+        """How many numbers are trained; a matrix used twice (tied) counts once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def check_tokens(self, tokens: Tensor, past: int = 0) -> None:
+        """Raise `TypeError` or `ValueError`, saying what is wrong, for tokens that the model can't read."""
+        if tokens.dtype not in (torch.int64, torch.int32):
+            raise TypeError(
+                f"tokens must be integers (torch.int64), not {tokens.dtype}: an embedding is looked up by index"
+            )
+        if past + tokens.shape[1] > self.config.context_length:
+            asked = f"{past} tokens and {tokens.shape[1]} more" if past else f"{tokens.shape[1]} tokens"
+            raise ValueError(f"{asked} are longer than the context of {self.config.context_length}")
+        # on an accelerator reading the extremes would stall the stream, and inside a compiled graph it would cut it
+        if tokens.device.type == "cpu" and tokens.numel() and not torch.compiler.is_compiling():
+            low, high = (int(extreme) for extreme in tokens.aminmax())
+            if low < 0 or high >= self.config.vocab_size:
+                wrong = low if low < 0 else high
+                raise ValueError(f"token {wrong} is outside the vocabulary of {self.config.vocab_size} tokens")
+
+
+def initialise(model: nn.Module, residual: Collection[nn.Linear], generator: torch.Generator | None) -> None:
+    """GPT-2's start: normal weights of `INITIAL_STD`, zero biases; norms stay at 1.
+
+    `residual` are the projections that add to the residual stream, two a layer; each starts smaller by the root of
+    their number, so that the sum of all has the size of one (Radford et al. 2019, section 2.3). Weights on the meta
+    device are left alone.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Embedding) and not module.weight.is_meta:
+            std = INITIAL_STD / math.sqrt(len(residual)) if module in residual else INITIAL_STD
+            nn.init.normal_(module.weight, std=std, generator=generator)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)

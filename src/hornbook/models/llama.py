@@ -1,0 +1,154 @@
+"""The architecture of Llama and, with `qk_norm`, of Qwen3: RMSNorm, rotary positions, SwiGLU, grouped key/value heads.
+
+The default that we train. Sources: Touvron et al. 2023, "LLaMA"; Yang et al. 2025, "Qwen3 technical report".
+B batch, T tokens, C embed_dim, H query heads, K key/value heads, D head_dim, V vocabulary.
+"""
+
+import math
+from typing import Any, ClassVar, Self
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from hornbook.layers.attention import causal_attention
+from hornbook.layers.feed_forward import SwiGLU
+from hornbook.layers.kv_cache import KVCache
+from hornbook.layers.norms import RMSNorm
+from hornbook.layers.positions import rotary_tables, rotate
+from hornbook.models.base import Model, ModelConfig, initialise
+
+Tables = tuple[Tensor, Tensor]
+
+
+def _hidden_dim(config: dict[str, Any]) -> int:
+    """8/3 of embed_dim, so that SwiGLU's three matrices cost what two of 4 x embed_dim do; up to a multiple of 64."""
+    return math.ceil(8 * int(config["embed_dim"]) / (3 * 64)) * 64
+
+
+class LlamaConfig(ModelConfig):
+    """Sizes and choices. `num_kv_heads`, `head_dim` and `hidden_dim` follow from the others unless given."""
+
+    num_layers: PositiveInt = 4
+    num_heads: PositiveInt = 4
+    num_kv_heads: PositiveInt = Field(default_factory=lambda config: config["num_heads"])
+    embed_dim: PositiveInt = 128
+    head_dim: PositiveInt = Field(default_factory=lambda config: int(config["embed_dim"] // config["num_heads"]))
+    hidden_dim: PositiveInt = Field(default_factory=_hidden_dim)
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+    qk_norm: bool = True
+    rope_theta: PositiveFloat = 10000.0
+    norm_eps: PositiveFloat = 1e-6
+    tied_output: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if "head_dim" not in self.model_fields_set and self.embed_dim % self.num_heads:
+            raise ValueError(f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}")
+        if self.num_heads % self.num_kv_heads:
+            raise ValueError(f"num_heads {self.num_heads} is not divisible by num_kv_heads {self.num_kv_heads}")
+        if self.head_dim % 2:
+            raise ValueError(f"head_dim {self.head_dim} is odd; rotary positions turn pairs of dimensions")
+        return self
+
+
+class Attention(nn.Module):
+    """Causal self-attention with rotated queries and keys, and several query heads to a key/value head.
+
+    With `qk_norm` every head's query and key is brought to one size before the turn, which bounds the scores
+    (Henry et al. 2020; Dehghani et al. 2023).
+    """
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.head_dim = config.head_dim
+        self.parts = [config.num_heads, config.num_kv_heads, config.num_kv_heads]
+        self.dropout = config.dropout
+        self.qkv = nn.Linear(config.embed_dim, sum(self.parts) * config.head_dim, bias=False)
+        self.output = nn.Linear(config.num_heads * config.head_dim, config.embed_dim, bias=False)
+        self.query_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
+        self.key_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
+
+    def forward(self, x: Tensor, tables: Tables, layer: int, cache: KVCache | None) -> Tensor:
+        """(B, T, C) -> (B, T, C); `tables` turn the T positions, `layer` is the block's place in the cache."""
+        heads = self.qkv(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, H + 2 K, T, D)
+        queries, keys, values = heads.split(self.parts, dim=1)
+        queries = rotate(self.query_norm(queries), *tables)
+        keys = rotate(self.key_norm(keys), *tables)
+        if cache is not None:
+            keys, values = cache.append(layer, keys, values)  # (B, K, S, D)
+        mixed = causal_attention(queries, keys, values, self.dropout if self.training else 0.0)
+        return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # (B, T, C)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.attention_norm = RMSNorm(config.embed_dim, config.norm_eps)
+        self.attention = Attention(config)
+        self.feed_forward_norm = RMSNorm(config.embed_dim, config.norm_eps)
+        self.feed_forward = SwiGLU(config.embed_dim, config.hidden_dim)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, tables: Tables, layer: int, cache: KVCache | None) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), tables, layer, cache))
+        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))  # type: ignore[no-any-return]
+
+
+class Llama(Model):
+    """Token embeddings, `num_layers` blocks, a final norm, an output layer; no biases anywhere."""
+
+    config_class: ClassVar[type[ModelConfig]] = LlamaConfig
+    config: LlamaConfig
+    cosines: Tensor
+    signed_sines: Tensor
+
+    def __init__(self, config: LlamaConfig, generator: torch.Generator | None = None) -> None:
+        """Draw the weights from `generator`: the same generator state gives the same model."""
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.embed_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        blocks = [Block(config) for _ in range(config.num_layers)]
+        self.blocks = nn.ModuleList(blocks)
+        self.final_norm = RMSNorm(config.embed_dim, config.norm_eps)
+        self.output = None if config.tied_output else nn.Linear(config.embed_dim, config.vocab_size, bias=False)
+        cosines, signed_sines = rotary_tables(config.head_dim, config.context_length, config.rope_theta)
+        self.register_buffer("cosines", cosines, persistent=False)  # not stored: they follow from the config
+        self.register_buffer("signed_sines", signed_sines, persistent=False)
+        residual = [part for block in blocks for part in (block.attention.output, block.feed_forward.down)]
+        initialise(self, residual, generator)
+
+    def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+        """(B, T) int64 -> (B, T, C), after the final norm."""
+        past = cache.length if cache is not None else 0
+        self.check_tokens(tokens, past)
+        end = past + tokens.shape[1]
+        tables = self.cosines[past:end], self.signed_sines[past:end]  # (T, D) each
+        x = self.dropout(self.token_embedding(tokens))  # (B, T, C)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, tables, layer, cache)
+        if cache is not None:
+            cache.advance(tokens.shape[1])
+        return self.final_norm(x)  # type: ignore[no-any-return]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., C) -> (..., V)."""
+        weight = self.token_embedding.weight if self.output is None else self.output.weight
+        return nn.functional.linear(hidden, weight)
+
+    def new_cache(self, batch_size: int, length: int | None = None, dtype: torch.dtype | None = None) -> KVCache:
+        """An empty cache for `length` tokens of `batch_size` texts."""
+        config, weight = self.config, self.token_embedding.weight
+        return KVCache(
+            config.num_layers,
+            batch_size,
+            config.num_kv_heads,
+            length or config.context_length,
+            config.head_dim,
+            device=weight.device,
+            dtype=dtype or weight.dtype,
+        )

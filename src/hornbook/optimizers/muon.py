@@ -1,0 +1,128 @@
+"""Muon: the matrices inside the blocks step in an orthogonal direction, everything else by AdamW. One torch optimizer.
+
+A gradient's momentum is dominated by a few directions; making all its singular values equal moves the weak ones as
+well, and small models learn in fewer steps. Sources: Jordan et al. 2024, "Muon: an optimizer for hidden layers in
+neural networks"; the size of the step: Liu et al. 2025, "Muon is scalable for LLM training" (Moonlight).
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import torch
+from pydantic import Field, PositiveFloat
+from torch import Tensor
+
+from hornbook.optimizers.base import Named, OptimizerRecipe, decay_groups, trainable
+
+# Coefficients of x -> a x + b x^3 + c x^5, chosen by Jordan for the steepest slope at 0: five rounds bring singular
+# values from 0.01 .. 1 to about 0.7 .. 1.2, near enough to 1; exactly 1 would take many more rounds.
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+ADAMW_RMS = 0.2  # the usual root mean square of an AdamW update, which a Muon step is scaled to
+
+
+class Muon(OptimizerRecipe):
+    """Muon's settings. Its steps have AdamW's size, so both halves may share one learning rate and one decay."""
+
+    learning_rate: PositiveFloat = 3e-3
+    adamw_learning_rate: PositiveFloat = Field(default_factory=lambda settings: settings["learning_rate"])
+    momentum: float = Field(0.95, ge=0.0, lt=1.0)
+    newton_schulz_steps: int = Field(5, ge=1, le=6)  # rounding errors grow twelvefold a round: more do harm, not good
+
+    def build(self, named_parameters: Iterable[Named]) -> torch.optim.Optimizer:
+        """Hidden matrices are the two-dimensional parameters under a module called `blocks`.
+
+        The fused `qkv` counts as one. Cut into three it learned a little faster a step (2.00 -> 1.97 nats after 150 steps
+        of 0.9 million weights and 768 tokens) and took 15 % longer for it on a CPU.
+        """
+        named = trainable(named_parameters)
+        hidden = [
+            (name, parameter) for name, parameter in named if "blocks" in name.split(".") and parameter.dim() == 2
+        ]
+        names = {name for name, _ in hidden}
+        groups = decay_groups(
+            (item for item in named if item[0] not in names), self.adamw_learning_rate, self.weight_decay
+        )
+        if hidden:
+            muon = {"lr": self.learning_rate, "base_lr": self.learning_rate, "weight_decay": self.weight_decay}
+            groups.insert(0, {"params": hidden, "orthogonal": True, **muon})
+        return MuonWithAdamW(groups, self)
+
+
+class MuonWithAdamW(torch.optim.Optimizer):
+    """The optimizer itself: groups with `orthogonal` step by Muon, the others by AdamW."""
+
+    def __init__(self, groups: list[dict[str, Any]], settings: Muon) -> None:
+        chosen = settings.model_dump(include={"beta1", "beta2", "eps", "momentum", "newton_schulz_steps"})
+        super().__init__(groups, {"orthogonal": False, **chosen})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if group["orthogonal"]:
+                self._muon(parameters, group)
+            else:
+                for parameter in parameters:
+                    self._adamw(parameter, group)
+        return loss
+
+    def _muon(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Momentum, then orthogonalise: matrices of one shape together, as a batch."""
+        updates: defaultdict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+        for parameter in parameters:
+            gradient = cast(Tensor, parameter.grad)
+            state = self.state[parameter]
+            if not state:
+                state["momentum"] = torch.zeros_like(parameter)
+            momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
+            nesterov = torch.lerp(gradient, momentum, group["momentum"])  # looks one step of momentum ahead
+            updates[parameter.shape].append((parameter, nesterov))
+        for shape, pairs in updates.items():
+            directions = orthogonalise(torch.stack([update for _, update in pairs]), group["newton_schulz_steps"])
+            # an orthogonal (R, C) matrix has root mean square 1 / sqrt(max(R, C))
+            size = group["lr"] * ADAMW_RMS * math.sqrt(max(shape))
+            for (parameter, _), direction in zip(pairs, directions, strict=True):
+                parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(direction, alpha=size)
+
+    def _adamw(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        """One AdamW step, as torch's: p -= lr * mean / (sqrt(square) + eps), both corrected for their start at 0."""
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state["step"] += 1
+        mean = state["mean"].lerp_(parameter.grad, 1 - group["beta1"])
+        square = state["square"].mul_(group["beta2"]).addcmul_(parameter.grad, parameter.grad, value=1 - group["beta2"])
+        step = state["step"].item()
+        root = (square / (1 - group["beta2"] ** step)).sqrt_().add_(group["eps"])
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.addcdiv_(mean, root, value=-group["lr"] / (1 - group["beta1"] ** step))
+
+
+def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
+    """The nearest orthogonal matrices, roughly: U S V^T -> about U V^T, for a batch (N, R, C). Zero stays zero.
+
+    Each Newton-Schulz round is X <- P X with P = a I + b G + c G G and G = X X^T. All are polynomials of the first G
+    and so commute: the rounds are done on the small square G, and X is multiplied once, by the product of all P. The
+    numbers are the same to 1e-4, in about half the time for the three-to-one matrices of a feed-forward network.
+    """
+    a, b, c = NEWTON_SCHULZ
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = (matrices.mT if tall else matrices).float()  # G then has the shorter side
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)  # no singular value above 1
+    gram = x @ x.mT
+    product = torch.eye(gram.shape[-1], device=x.device).expand_as(gram)
+    for _ in range(steps):
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal(dim1=-2, dim2=-1).add_(a)
+        product = polynomial @ product
+        gram = polynomial @ gram @ polynomial
+    directions = torch.bmm(product, x).to(matrices.dtype)
+    return directions.mT if tall else directions

@@ -1,0 +1,97 @@
+"""The run folder: what a run was told (run.toml) and what happened (metrics.jsonl, append-only, the source of truth)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from hornbook.config import Layer, read_toml, to_toml
+from hornbook.errors import UserError
+from hornbook.files import disk_errors, write_atomic
+
+Record = dict[str, Any]
+
+
+class RunFolder:
+    """One run on disk. `RunFolder.create(path, settings)` begins it, `RunFolder(path)` opens one that exists."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "run.toml").is_file():
+            raise UserError(
+                f"'{path}' is not a run folder (it has no run.toml)", hint="name the folder given to train --out"
+            )
+        self._metrics: TextIO | None = None
+
+    @classmethod
+    def create(cls, path: Path, settings: Layer) -> "RunFolder":
+        """Begin a run at `path`. Errors: `UserError` where a run or a file already lies there."""
+        cls.check_new(path)
+        write_atomic(Path(path) / "run.toml", to_toml(settings))
+        return cls(path)
+
+    @staticmethod
+    def check_new(path: Path) -> None:
+        """Raise `UserError` where a run can't begin: a folder may hold its dataset, but no run yet."""
+        path = Path(path)
+        if (path / "run.toml").exists():
+            raise UserError(f"'{path}' already holds a run", hint=f"hornbook resume {path}, or choose another --out")
+        if path.exists() and (not path.is_dir() or any(item.name != "data" for item in path.iterdir())):
+            raise UserError(f"'{path}' already exists", hint="choose another --out")
+
+    @property
+    def settings(self) -> Layer:
+        """Every setting of the run, resolved."""
+        return read_toml(self.path / "run.toml")
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The folder of the finished model."""
+        return self.path / "model"
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of the pictures."""
+        return self.path / "pictures"
+
+    def append(self, record: Record) -> None:
+        """Add one line to metrics.jsonl; it reaches the disk at the next `flush`."""
+        with disk_errors(self.path):
+            if self._metrics is None:
+                self._metrics = open(self.path / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed in close)
+            self._metrics.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    def flush(self) -> None:
+        """Hand what was appended to the system, so that a reader beside the run sees it."""
+        if self._metrics is not None:
+            with disk_errors(self.path):
+                self._metrics.flush()
+
+    def close(self) -> None:
+        """Flush and close; appending opens it again."""
+        if self._metrics is not None:
+            with disk_errors(self.path):
+                self._metrics.close()
+            self._metrics = None
+
+    def records(self, kind: str | None = None) -> Iterator[Record]:
+        """The metrics so far, all or of one kind (step, evaluation, sample); a torn last line is left out."""
+        self.flush()
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                if line.endswith("\n") and (record := json.loads(line)) and kind in (None, record["kind"]):
+                    yield record
+
+    def rewind(self, step: int) -> None:
+        """Forget what came after `step` updates: a resumed run writes it again, each step once."""
+        kept = [json.dumps(record, ensure_ascii=False) for record in self.records() if record["step"] <= step]
+        self.close()
+        write_atomic(self.path / "metrics.jsonl", "".join(line + "\n" for line in kept))

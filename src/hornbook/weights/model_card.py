@@ -1,0 +1,42 @@
+"""The README.md of a model folder: what was trained, on what, how well it did, how to open it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def model_card(name: str, num_parameters: int, config: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+    """Markdown with the header that model hubs read. Every entry of `info` becomes a section with a table."""
+    foreign = not str(config["model_type"]).startswith("hornbook-")
+    header = ["---", "pipeline_tag: text-generation", "tags: [hornbook]"]
+    header += ["library_name: transformers", "---"] if foreign else ["library_name: hornbook", "---"]
+    opening = [
+        f"# {name}",
+        f"A language model of {num_parameters:,} parameters (`{config['model_type']}`), trained with Hornbook.",
+        "```python\nimport hornbook\n\n"
+        f'model = hornbook.load("{name}")\nprint(model.generate("Once", max_new_tokens=50))\n```',
+    ]
+    if foreign:
+        opening.append(f'`transformers.AutoModelForCausalLM.from_pretrained("{name}")` opens the same folder.')
+    else:
+        opening.append("This architecture exists in Hornbook only.")
+    sections = [_section(title, value) for title, value in {**info, "architecture": config}.items()]
+    return "\n".join(header) + "\n\n" + "\n\n".join([*opening, *sections]) + "\n"
+
+
+def _section(title: str, value: Any) -> str:
+    rows = [f"| {_cell(key)} | {_cell(text)} |" for key, text in _flatten(value)]
+    return "\n".join([f"## {title.replace('_', ' ').capitalize()}", "", "| | |", "|---|---|", *rows])
+
+
+def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as rows: {"a": {"b": 1}} -> ("a.b", "1")."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix or "value", str(value)
+
+
+def _cell(text: str) -> str:
+    """Text that keeps a table whole: no line ends, no bars, not endless."""
+    return " ".join(text.split()).replace("|", "\\|")[:300]

@@ -1,0 +1,194 @@
+"""A model folder: a finished model in Hugging Face's own layout, sealed by hashes.
+
+    config.json  model.safetensors  tokenizer.json  tokenizer_config.json  generation_config.json  README.md
+    hornbook.json   sha256 of every other file, the tokenizer's hash, library versions, and what the run knows of itself
+
+Folders of other programs (Llama, Qwen3, GPT-2) open the same way; they have no hornbook.json, so nothing is compared.
+"""
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+
+from hornbook.discovery import names
+from hornbook.errors import UserError, unknown
+from hornbook.files import new_folder, read_json, require_space, sha256_of, write_atomic, write_json
+from hornbook.models.base import Model, ModelConfig
+from hornbook.tokenizers.base import FILE_NAME as TOKENIZER
+from hornbook.tokenizers.base import Tokenizer, load_tokenizer, tokenizer_hash
+from hornbook.weights import gpt2, llama, own, qwen3
+from hornbook.weights.disk_format import DiskFormat, Tensors
+from hornbook.weights.model_card import model_card
+
+CONFIG, WEIGHTS, SEAL = "config.json", "model.safetensors", "hornbook.json"
+WEIGHTS_INDEX = "model.safetensors.index.json"  # which file holds which tensor, where they are too big for one
+FORMATS = {form.model_type: form for form in (gpt2.FORMAT, llama.FORMAT, qwen3.FORMAT)}
+SPECIAL_ROLES = ("bos_token", "eos_token", "pad_token")
+
+
+def save_model_folder(
+    folder: Path, model: Model, tokenizer: Tokenizer, info: dict[str, Any] | None = None, *, replace: bool = False
+) -> Path:
+    """Write a model folder, whole or not at all. `info` is what else is known: data, settings, evaluations.
+
+    Errors: `UserError` where the tokenizer has more ids than the model, something stands at `folder` already, or the
+    disk refuses.
+    """
+    folder = Path(folder)
+    _require_fit(tokenizer, model.config)
+    form = next((form for form in FORMATS.values() if form.accepts(model.config)), None) or own.own_format(
+        own.kind_of(model)
+    )
+    tensors = form.to_disk(_plain_state(model), model.config)
+    require_space(folder, sum(tensor.nbytes for tensor in tensors.values()) + 10_000_000)
+    ids = {f"{role}_id": tokenizer.special_id(role) for role in SPECIAL_ROLES}
+    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+    config = {"model_type": form.model_type, **form.to_hf(model.config), "dtype": dtype, **ids}
+    with new_folder(folder, replace=replace) as beside:
+        write_json(beside / CONFIG, config)
+        save_file(tensors, beside / WEIGHTS, metadata={"format": "pt"})
+        tokenizer.save(beside)
+        write_json(beside / "tokenizer_config.json", tokenizer.tokenizer_config())
+        write_json(beside / "generation_config.json", ids)
+        write_atomic(beside / "README.md", model_card(folder.name, model.num_parameters(), config, info or {}))
+        write_json(beside / SEAL, _seal(beside, tokenizer, info or {}))
+    return folder
+
+
+def load_model_folder(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[Model, Tokenizer, dict[str, Any]]:
+    """Open a model folder: the model (in evaluation mode), its tokenizer, `info` as it was saved ({} where foreign).
+
+    Errors: `UserError` for a folder that is none, a file that is missing or was changed since, a tokenizer that is not
+    this model's, a `model_type` or a setting that is not implemented here, tensors that do not fit.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"'{folder}' is not a model folder: it has no {CONFIG}")
+    seal = check_seal(folder)
+    document = {
+        key: value for key, value in _read_object(folder / CONFIG).items() if value is not None
+    }  # null is absent
+    form = _format_named(document.get("model_type"))
+    config = form.from_hf(document)
+    tokenizer = load_tokenizer(folder / TOKENIZER)
+    _require_fit(tokenizer, config)
+    if seal and tokenizer_hash(tokenizer) != seal["tokenizer_hash"]:
+        raise UserError(f"the tokenizer in '{folder}' is not the one that this model was trained with")
+    model = _build(form, config, form.from_disk(_read_tensors(folder), config))
+    return model.to(device=device, dtype=dtype).eval(), tokenizer, seal.get("info", {})
+
+
+def check_seal(folder: Path) -> dict[str, Any]:
+    """The content of hornbook.json after comparing every hash; {} where there is none.
+
+    Errors: `UserError` naming the first file that is missing or was changed.
+    """
+    if not (folder / SEAL).is_file():
+        return {}
+    seal = _read_object(folder / SEAL)
+    try:
+        hashes = dict(seal["sha256"])
+        seal["tokenizer_hash"]
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"'{folder / SEAL}' is damaged: it holds no hashes") from None
+    for name, expected in hashes.items():
+        if not (folder / name).is_file():
+            raise UserError(f"'{folder / name}' is missing", hint="copy the whole model folder")
+        if sha256_of(folder / name) != expected:
+            raise UserError(
+                f"'{folder / name}' was changed after the model was saved",
+                hint=f"restore it, or delete {SEAL} to open it anyway",
+            )
+    return seal
+
+
+def _seal(folder: Path, tokenizer: Tokenizer, info: dict[str, Any]) -> dict[str, Any]:
+    packages = ("hornbook", "torch", "safetensors", "pydantic", "numpy")
+    versions = {"python": platform.python_version()} | {package: _version(package) for package in packages}
+    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    return {
+        "format": 1,
+        "tokenizer_hash": tokenizer_hash(tokenizer),
+        "versions": versions,
+        "info": info,
+        "sha256": hashes,
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # run from the sources, not installed
+        return "not installed"
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"'{path}' is damaged: it is not a JSON object")
+    return content
+
+
+def _format_named(model_type: str | None) -> DiskFormat:
+    """The format of a `model_type`. Errors: `UserError` with the choices."""
+    own_types = {own.PREFIX + kind: kind for kind in names("models")}
+    if model_type in own_types:
+        return own.own_format(own_types[model_type])
+    if model_type not in FORMATS:
+        raise unknown("model_type", str(model_type), [*FORMATS, *own_types])
+    return FORMATS[model_type]
+
+
+def _read_tensors(folder: Path) -> Tensors:
+    """All tensors of the folder's safetensors files. Errors: `UserError` where one is missing or damaged."""
+    files = {WEIGHTS}
+    if not (folder / WEIGHTS).is_file() and (folder / WEIGHTS_INDEX).is_file():
+        files = set(_read_object(folder / WEIGHTS_INDEX).get("weight_map", {WEIGHTS: WEIGHTS}).values())
+    tensors: Tensors = {}
+    for name in sorted(files):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"'{folder / name}' is missing", hint="weights are read from safetensors files only, never from pickles"
+            )
+        try:
+            tensors |= load_file(folder / name)
+        except safetensors.SafetensorError as error:
+            raise UserError(f"'{folder / name}' is damaged: {error}") from None
+    return tensors
+
+
+def _build(form: DiskFormat, config: ModelConfig, state: Tensors) -> Model:
+    """The model around the tensors themselves, built on the meta device: no weight is drawn only to be replaced."""
+    with torch.device("meta"):
+        model = form.model_class(config)
+    for name, wanted in model.state_dict().items():
+        if name in state and state[name].shape != wanted.shape:
+            found, expected = tuple(state[name].shape), tuple(wanted.shape)
+            raise UserError(f"'{name}' in {WEIGHTS} has the shape {found}, but {CONFIG} asks for {expected}")
+    if set(state) != set(model.state_dict()):
+        odd = min(set(state) ^ set(model.state_dict()))
+        raise UserError(f"{WEIGHTS} and {CONFIG} disagree about the tensor '{odd}'")
+    model.load_state_dict(state, assign=True)
+    return model
+
+
+def _plain_state(model: Model) -> Tensors:
+    """The weights under the model's own names (torch.compile and data parallelism add prefixes), on the CPU."""
+    state = model.state_dict()
+    return {
+        name.replace("_orig_mod.", "").removeprefix("module."): tensor.detach().cpu() for name, tensor in state.items()
+    }
+
+
+def _require_fit(tokenizer: Tokenizer, config: ModelConfig) -> None:
+    """A model may have more ids than its tokenizer (padded for speed), never fewer."""
+    if tokenizer.vocab_size > config.vocab_size:
+        sizes = f"{tokenizer.vocab_size} ids, the model {config.vocab_size}"
+        raise UserError(f"the tokenizer is not this model's: it has {sizes}")

@@ -1,0 +1,96 @@
+"""Perplexity: exact over all tokens, and bits of the text that was really there."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hornbook.batches.windows import Windows
+from hornbook.errors import UserError
+from hornbook.evaluation.perplexity import Perplexity, evaluate_loss, text_size
+from hornbook.generation.generate import LanguageModel
+from hornbook.models.bigram import Bigram, BigramConfig
+from hornbook.tokenizers.character import Character
+from hornbook.tokenizers.word import Word
+
+
+def test_no_dataset_is_a_reason_to_skip(characters: LanguageModel, held: Any) -> None:
+    assert "no dataset" in str(Perplexity().reason_to_skip(characters, None))
+    assert Perplexity().reason_to_skip(characters, held) is None
+
+
+def test_another_tokenizers_dataset_is_an_error(characters: LanguageModel, held: Any) -> None:
+    held.tokenizer = Character.train(["other"])
+    with pytest.raises(UserError, match="another tokenizer"):
+        Perplexity().run(characters, held)
+
+
+def test_too_short_a_text_is_an_error(characters: LanguageModel, held: Any) -> None:
+    held.val = held.val[:1]
+    assert Perplexity().reason_to_skip(characters, held) == "the validation part has 1 tokens"
+    with pytest.raises(UserError, match="validation part has 1 tokens"):
+        Perplexity().run(characters, held)
+
+
+def test_the_loss_of_nothing_is_not_zero(characters: LanguageModel) -> None:
+    assert math.isnan(evaluate_loss(characters.model, [])[0])
+    ignored = (torch.zeros(1, 4, dtype=torch.int64), torch.full((1, 4), -100))
+    loss, count = evaluate_loss(characters.model, [ignored])
+    assert math.isnan(loss)
+    assert count == 0
+
+
+@pytest.mark.parametrize("num_batches", [None, 1, 2, 99])
+def test_only_the_first_batches_are_read(characters: LanguageModel, held: Any, num_batches: int | None) -> None:
+    batches = list(Windows(held.val, 16, padded=True).every_batch(2))
+    _, count = evaluate_loss(characters.model, batches, num_batches)
+    assert count == sum(int((targets != -100).sum()) for _, targets in batches[:num_batches])
+
+
+def test_every_token_counts_once_whatever_the_batch_size(characters: LanguageModel, held: Any) -> None:
+    found = [evaluate_loss(characters.model, Windows(held.val, 16, padded=True).every_batch(n)) for n in (1, 3, 64)]
+    assert {count for _, count in found} == {len(held.val) - 1}
+    assert [loss for loss, _ in found] == pytest.approx([found[0][0]] * 3, abs=1e-6)
+
+
+def test_the_loss_is_that_of_torch_over_all_windows(characters: LanguageModel, held: Any) -> None:
+    text = torch.from_numpy(held.val.astype(np.int64))
+    losses = []
+    with torch.no_grad():
+        for start in range(0, len(text) - 1, 16):
+            row = text[start : start + 17]
+            losses += F.cross_entropy(characters.model(row[None, :-1])[0], row[1:], reduction="none").tolist()
+    assert Perplexity().run(characters, held).numbers["loss (nats per token)"] == pytest.approx(
+        np.mean(losses), abs=1e-5
+    )
+
+
+def test_an_even_guess_has_the_vocabulary_as_perplexity(characters: LanguageModel, held: Any) -> None:
+    size = characters.tokenizer.vocab_size
+    even = LanguageModel(Bigram(BigramConfig(vocab_size=size, context_length=16)), characters.tokenizer)
+    numbers = Perplexity().run(even, held).numbers
+    assert numbers["perplexity"] == pytest.approx(size, rel=1e-5)
+    num_tokens = len(held.val) - 1
+    assert numbers["tokens"] == num_tokens
+    assert numbers["bits per character"] == pytest.approx(math.log2(size) * num_tokens / (num_tokens - 1), rel=1e-5)
+    assert numbers["bits per byte"] < numbers["bits per character"]  # ö, ß and € take more than one
+
+
+def test_dropout_is_off_and_the_mode_comes_back(characters: LanguageModel, held: Any) -> None:
+    characters.model.train()
+    first = Perplexity().run(characters, held)
+    assert characters.model.training
+    assert Perplexity().run(characters, held) == first
+
+
+@given(st.lists(st.sampled_from(["the", "fox", ",", "Größe", "€", "."]), min_size=1, max_size=30))
+def test_the_size_is_that_of_the_decoded_text(words: list[str]) -> None:
+    tokenizer = Word.train(["the fox, Größe €."])
+    tokens = np.array(tokenizer.encode(" ".join(words)), dtype=np.uint16)
+    rest = tokenizer.decode(tokens.tolist())[len(tokenizer.decode(tokens[:1].tolist())) :]
+    assert text_size(tokenizer, tokens) == (len(rest), len(rest.encode()))

@@ -1,0 +1,51 @@
+"""Positions against published numbers, the formula in complex numbers, and what a rotation keeps."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hornbook.layers.positions import rotary_tables, rotate, sinusoidal_table
+
+
+def test_sinusoidal_table_is_the_published_one() -> None:
+    expected = [
+        [0.0, 1.0, 0.0, 1.0],
+        [0.841471, 0.540302, 0.01, 0.99995],
+        [0.909297, -0.416147, 0.019999, 0.9998],
+        [0.14112, -0.989992, 0.029996, 0.99955],
+    ]
+    torch.testing.assert_close(sinusoidal_table(4, 4), torch.tensor(expected), atol=1e-6, rtol=0)
+
+
+def test_rotation_is_a_product_of_complex_numbers() -> None:
+    heads = torch.randn(2, 3, 50, 16, generator=torch.Generator().manual_seed(0))
+    pairs = torch.complex(heads[..., :8].double(), heads[..., 8:].double())
+    angles = torch.arange(50.0).double()[:, None] / 10000.0 ** (torch.arange(8.0).double() / 8)
+    turned = pairs * torch.polar(torch.ones_like(angles), angles)
+    expected = torch.cat([turned.real, turned.imag], dim=-1).float()
+    torch.testing.assert_close(rotate(heads, *rotary_tables(16, 50, 10000.0)), expected, atol=1e-5, rtol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(first=st.integers(0, 400), second=st.integers(0, 400), shift=st.integers(0, 100))
+def test_products_depend_on_the_distance_alone(first: int, second: int, shift: int) -> None:
+    cosines, sines = rotary_tables(8, 501, 10000.0)
+    query, key = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(1))
+
+    def product(query_place: int, key_place: int) -> torch.Tensor:
+        at = slice(query_place, query_place + 1), slice(key_place, key_place + 1)
+        return (rotate(query, cosines[at[0]], sines[at[0]]) * rotate(key, cosines[at[1]], sines[at[1]])).sum()
+
+    torch.testing.assert_close(product(first, second), product(first + shift, second + shift), atol=1e-3, rtol=0)
+
+
+def test_rotation_keeps_lengths_and_leaves_position_zero() -> None:
+    heads = torch.randn(1, 2, 30, 6)
+    turned = rotate(heads, *rotary_tables(6, 30, 500.0))
+    torch.testing.assert_close(turned.norm(dim=-1), heads.norm(dim=-1))
+    assert torch.equal(turned[:, :, 0], heads[:, :, 0])
+
+
+def test_tables_are_real_even_for_a_model_without_weights() -> None:
+    with torch.device("meta"):
+        assert not any(table.is_meta for table in (*rotary_tables(4, 4, 1e4), sinusoidal_table(4, 4)))

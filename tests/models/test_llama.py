@@ -1,0 +1,98 @@
+"""Llama: what its config refuses, what it derives, and published parameter counts."""
+
+import pytest
+import torch
+
+from hornbook.models.llama import Llama, LlamaConfig
+
+
+def count(**settings: object) -> int:
+    with torch.device("meta"):
+        return Llama(LlamaConfig(**{"context_length": 16} | settings)).num_parameters()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"embed_dim": 128, "num_heads": 5}, "embed_dim 128 is not divisible by num_heads 5"),
+        ({"num_heads": 4, "num_kv_heads": 3}, "num_heads 4 is not divisible by num_kv_heads 3"),
+        ({"embed_dim": 12, "num_heads": 4}, "head_dim 3 is odd"),
+        ({"head_dim": 7}, "head_dim 7 is odd"),
+        ({"rope_theta": 0}, "greater than 0"),
+        ({"embed_dim": 2, "num_heads": 4}, "not divisible"),
+    ],
+)
+def test_impossible_settings_are_explained(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        LlamaConfig(vocab_size=9, **settings)
+
+
+@pytest.mark.parametrize(
+    ("embed_dim", "hidden_dim"), [(64, 192), (128, 384), (192, 512), (256, 704), (768, 2048), (4096, 10944)]
+)
+def test_derived_sizes(embed_dim: int, hidden_dim: int) -> None:
+    config = LlamaConfig(vocab_size=9, embed_dim=embed_dim, num_heads=8)
+    assert (config.hidden_dim, config.head_dim, config.num_kv_heads) == (hidden_dim, embed_dim // 8, 8)
+    assert LlamaConfig(**config.model_dump()) == config
+
+
+LLAMA_2_7B = {
+    "vocab_size": 32000,
+    "embed_dim": 4096,
+    "num_heads": 32,
+    "num_layers": 32,
+    "hidden_dim": 11008,
+    "tied_output": False,
+    "qk_norm": False,
+}
+LLAMA_3_1B = {
+    "vocab_size": 128256,
+    "embed_dim": 2048,
+    "num_heads": 32,
+    "num_layers": 16,
+    "hidden_dim": 8192,
+    "num_kv_heads": 8,
+    "qk_norm": False,
+}
+QWEN_3 = {  # name: (embed_dim, num_heads, num_layers, hidden_dim), all with 8 key/value heads of 128
+    "0.6B": (1024, 16, 28, 3072),
+    "1.7B": (2048, 16, 28, 6144),
+    "4B": (2560, 32, 36, 9728),
+    "8B": (4096, 32, 36, 12288),
+    "14B": (5120, 40, 40, 17408),
+    "32B": (5120, 64, 64, 25600),
+}
+QWEN_3_COUNTS = {"0.6B": (751632384, 596049920), "1.7B": (2031739904, 1720574976), "4B": (4411424256, 4022468096)}
+QWEN_3_UNTIED = {"8B": 8190735360, "14B": 14768307200, "32B": 32762123264}
+
+
+def qwen(size: str, tied_output: bool) -> int:
+    names = ("embed_dim", "num_heads", "num_layers", "hidden_dim")
+    return count(
+        vocab_size=151936,
+        num_kv_heads=8,
+        head_dim=128,
+        tied_output=tied_output,
+        **dict(zip(names, QWEN_3[size], strict=True)),
+    )
+
+
+def test_published_llama_counts() -> None:
+    assert count(**LLAMA_2_7B) == 6738415616
+    assert (count(**LLAMA_3_1B, tied_output=False), count(**LLAMA_3_1B)) == (1498482688, 1235814400)
+
+
+@pytest.mark.parametrize("size", QWEN_3)
+def test_published_qwen_counts(size: str) -> None:
+    if size in QWEN_3_COUNTS:
+        assert (qwen(size, tied_output=False), qwen(size, tied_output=True)) == QWEN_3_COUNTS[size]
+    else:
+        assert qwen(size, tied_output=False) == QWEN_3_UNTIED[size]
+
+
+def test_positions_matter_though_none_are_embedded() -> None:
+    model = Llama(LlamaConfig(vocab_size=9, embed_dim=32, num_layers=1), torch.Generator().manual_seed(0)).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(1))
+    swapped = model(torch.tensor([[1, 2, 3, 4]]))[0, -1], model(torch.tensor([[2, 1, 3, 4]]))[0, -1]
+    assert not torch.allclose(*swapped, atol=1e-3)
