@@ -16,6 +16,9 @@ def load(folder: "str | Path", device: str = "cpu") -> "LanguageModel":
     Out: an object with `.model`, `.tokenizer`, `.config`, `.generate(prompt)` and `.stream(prompt)`.
     Errors: `UserError` where the folder is missing, damaged, or of a kind that isn't built here.
     """
-    from hornbook.commands.base import load_language_model
+    from hornbook.device import choose_device
+    from hornbook.generation.generate import LanguageModel
+    from hornbook.weights.model_folder import find_model_folder, load_model_folder
 
-    return load_language_model(folder, device)
+    model, tokenizer, info = load_model_folder(find_model_folder(folder), choose_device(device))
+    return LanguageModel(model, tokenizer, info)

@@ -4,12 +4,14 @@ import importlib
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 from cyclopts import App, CycloptsError, Parameter
 
 from hornbook.discovery import names
 from hornbook.errors import Interrupted, UserError
+from hornbook.files import disk_errors
 from hornbook.version import __version__
 
 
@@ -35,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """The exit code of one command; what it has to say about a failure is one line on stderr."""
     try:
-        build_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
+        with disk_errors(Path.cwd()):
+            build_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+            sys.stdout.flush()
     except UserError as error:
         return _fail(f"error: {error}", 2)
     except CycloptsError as error:
-        line = " ".join(str(error).split())
-        return _fail(f"error: {line}; hint: hornbook --help", 2)
+        return _fail(f"error: {_in_our_words(error, arguments)}", 2)
     except Interrupted as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -50,6 +52,13 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout = None
         return 0
     return 0
+
+
+def _in_our_words(error: CycloptsError, arguments: Sequence[str]) -> str:
+    """What cyclopts says, as one line without a full stop, and which help to read."""
+    line = " ".join(str(error).split()).rstrip(".")
+    verb = [name for name in arguments[:1] if name in names("commands")]
+    return f"{line[:1].lower()}{line[1:]}; hint: {' '.join(['hornbook', *verb, '--help'])}"
 
 
 def _fail(line: str, code: int) -> int:

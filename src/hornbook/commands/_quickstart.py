@@ -23,11 +23,14 @@ from hornbook.errors import UserError
 from hornbook.evaluation.perplexity import Perplexity
 from hornbook.evaluation.village_questions import VillageQuestions
 from hornbook.generation.generate import LanguageModel
+from hornbook.pictures.token_pictures import token_boxes
 from hornbook.training.loop import Loop
 from hornbook.training.run_folder import RunFolder
 from hornbook.training.update import update
 
 LEAST_STEPS = 10
+LOOKS = 4  # evaluations and samples of the GPT on the way
+SHOWN_TOKENS = 120  # in the token picture
 BIGRAM_SHARE = 0.08  # of the training time: a bigram is learned by then, whatever the text
 WARM_STEPS, TIMED_STEPS = 3, 5  # steps of a throwaway model, to learn how fast this machine is
 VILLAGE_PROMPTS = ("One morning Nora", "Question: Where is the")
@@ -52,6 +55,7 @@ class Quickstart:
         bigram = self._train(dataset, "bigram", bigram_layer(dataset), self.seconds * BIGRAM_SHARE, None)
         left = self.seconds * (1 - BIGRAM_SHARE)
         gpt = self._train(dataset, "gpt", gpt_layer(dataset), left, bigram.loss)
+        self._draw_tokens(dataset)
         return QuickstartResult(self.out, dataset, bigram, gpt, self._questions(gpt), time.monotonic() - started)
 
     @property
@@ -74,7 +78,8 @@ class Quickstart:
             "generation": {"prompts": prompts, "max_new_tokens": 60},
         }
         steps = self._steps(check_recipe(layer), dataset, seconds)
-        training = {**layer["training"], "steps": steps, "evaluate_every": max(1, -(-steps // 4)), "seed": self.seed}
+        looks = LOOKS if name == "gpt" else 1
+        training = {**layer["training"], "steps": steps, "evaluate_every": -(-steps // looks), "seed": self.seed}
         recipe = check_recipe({**layer, "training": training})
         run = RunFolder.create(self.out / name, resolved(recipe, dataset))
         loop = Loop(build_parts(recipe, dataset, self.device), recipe.training, recipe.schedule, run)
@@ -99,6 +104,13 @@ class Quickstart:
             update(parts, recipe.training, recipe.schedule, step)
             times.append(time.perf_counter() - begun)
         return max(LEAST_STEPS, int(seconds / statistics.median(times[WARM_STEPS:])))
+
+    def _draw_tokens(self, dataset: Dataset) -> None:
+        """The first tokens of the validation text, each in its box."""
+        ids = dataset.val[:SHOWN_TOKENS].tolist()
+        pieces = [dataset.tokenizer.token_text(token) for token in ids]
+        title = f"The validation text in tokens of {dataset.vocab_size:,} kinds"
+        token_boxes(pieces, self.out / "pictures" / "tokens", title=title)
 
     def _questions(self, gpt: Measured) -> dict[str, float] | None:
         return VillageQuestions().run(gpt.model, None).numbers if self.is_village else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hornbook.commands._sections import Origin, Samples, build_both, check_keys
 from hornbook.config import Layer, build, environment_layer, flag_layer, merge, read_toml
 from hornbook.discovery import PACKAGE, find
 from hornbook.errors import UserError, unknown
@@ -75,24 +76,21 @@ def check_recipe(layer: Layer) -> Recipe:
     from hornbook.training.schedule import Schedule
     from hornbook.training.update import Training
 
-    generation = dict(layer.get("generation", {}))
-    prompts = tuple(generation.pop("prompts", []))
-    sample_tokens = int(generation.pop("max_new_tokens", 60))
-    data = dict(layer.get("data", {}))
-    folder, source = data.pop("folder", None), data.pop("source", ["village"])
+    origin, data = build_both(Origin, PrepareSettings, layer, "data")
+    samples, sampling = build_both(Samples, Sampling, layer, "generation")
     model_class, model = _model(layer.get("model", {}))
     return Recipe(
-        folder=Path(folder) if folder else None,
-        source=(source,) if isinstance(source, str) else tuple(source),
-        data=build(PrepareSettings, data, "data"),
+        folder=Path(origin.folder) if origin.folder else None,
+        source=origin.source,
+        data=data,
         model_class=model_class,
         model=model,
         optimizer=_optimizer(layer.get("optimizer", {})),
         schedule=build(Schedule, layer.get("schedule", {}), "schedule"),
         training=build(Training, layer.get("training", {}), "training"),
-        sampling=build(Sampling, generation, "generation"),
-        prompts=prompts,
-        sample_tokens=sample_tokens,
+        sampling=sampling,
+        prompts=samples.prompts,
+        sample_tokens=samples.max_new_tokens,
     )
 
 
@@ -101,6 +99,9 @@ def _model(section: dict[str, Any]) -> "tuple[type[Model], dict[str, Any]]":
     model_class: type[Model] = find("models", str(keys.pop("kind", "llama")))
     if "vocab_size" in keys:
         raise UserError("model.vocab_size is the tokenizer's size", hint="set data.vocab_size")
+    check_keys(
+        "model", keys, ["kind", *(name for name in model_class.config_class.model_fields if name != "vocab_size")]
+    )
     build(model_class.config_class, {**keys, "vocab_size": CHECKED_VOCABULARY}, "model")
     return model_class, keys
 
@@ -108,6 +109,7 @@ def _model(section: dict[str, Any]) -> "tuple[type[Model], dict[str, Any]]":
 def _optimizer(section: dict[str, Any]) -> "OptimizerRecipe":
     keys = dict(section)
     kind: type[OptimizerRecipe] = find("optimizers", str(keys.pop("kind", "adamw")))
+    check_keys("optimizer", keys, ["kind", *kind.model_fields])
     return build(kind, keys, "optimizer")
 
 
@@ -135,7 +137,7 @@ def resolved(recipe: Recipe, dataset: "Dataset") -> Layer:
 def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto") -> "Parts":
     """Join what a training is made of at step 0: model with its first weights, optimizer, batches, validation, samples.
 
-    Errors: `UserError` where the text is shorter than one window.
+    Errors: `UserError` where the text is shorter than one window, or none of it is kept for validation.
     """
     from hornbook.device import choose_device
     from hornbook.randomness import torch_generator
@@ -159,6 +161,8 @@ def _data(
     from hornbook.batches.order import batch_starts
     from hornbook.batches.windows import Windows
 
+    if len(dataset.val) < 2:
+        raise UserError("no text is kept for validation", hint="give more text, or a larger --data.val_fraction")
     rows = training.microbatch_size or training.batch_size
     train = Windows(dataset.train, context_length, name="the training part")
     held_out = Windows(dataset.val, context_length, padded=True, name="the validation part")

@@ -35,6 +35,7 @@ def go_on(recipe: Recipe, dataset: Dataset, loop: Loop, json: bool) -> None:
 def finish(recipe: Recipe, dataset: Dataset, loop: Loop, baseline: float | None = None) -> Path:
     """Save the best weights as the run's model folder and draw its curves; returns the model folder.
 
+    A model folder of the same run is replaced: resuming a finished run writes the same again.
     `baseline` is another model's validation loss, drawn as a line.
     """
     run, best = loop.folder, loop.best
@@ -42,7 +43,7 @@ def finish(recipe: Recipe, dataset: Dataset, loop: Loop, baseline: float | None 
     load_weights(folder_of(run.checkpoints, best.step), loop.parts.model)
     evaluations = {"validation_loss": best.loss, "step": best.step}
     info = {"data": dataset.info, "run": resolved(recipe, dataset), "evaluations": evaluations}
-    save_model_folder(run.model, loop.parts.model, dataset.tokenizer, info)
+    save_model_folder(run.model, loop.parts.model, dataset.tokenizer, info, replace=True)
     train = [(record["step"], record["loss"]) for record in run.records("step")]
     validation = [(record["step"], record["validation_loss"]) for record in run.records("evaluation")]
     tokens = recipe.training.batch_size * loop.parts.model.config.context_length

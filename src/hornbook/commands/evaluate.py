@@ -37,14 +37,15 @@ def evaluate(
     json
         Print one JSON object: measurement -> its numbers and examples.
     """
-    from hornbook.commands.base import load_language_model, print_json
+    import hornbook
+    from hornbook.commands.base import print_json
     from hornbook.discovery import find, names
     from hornbook.errors import UserError, unknown
 
     shelf = names("evaluation")
     if only is not None and only not in shelf:
         raise unknown("evaluation", only, shelf)
-    language_model = load_language_model(model, device)
+    language_model = hornbook.load(model, device)
     dataset = _open_data(language_model, data)
     results: dict[str, object] = {}
     for name in [only] if only else shelf:

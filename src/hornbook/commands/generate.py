@@ -49,12 +49,13 @@ def generate(
     """
     from time import perf_counter
 
-    from hornbook.commands.base import load_language_model, print_json, talk
+    import hornbook
+    from hornbook.commands.base import print_json, talk
     from hornbook.generation.sampling import Sampling
 
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
     settings = {"max_new_tokens": max_new_tokens, **sampling.model_dump(), "stop": list(stop)}
-    language_model = load_language_model(model, device)
+    language_model = hornbook.load(model, device)
     context_length = language_model.config.context_length
     start = perf_counter()
     writing = language_model.stream(prompt, seed=seed, **settings)

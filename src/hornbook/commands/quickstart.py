@@ -35,8 +35,8 @@ def quickstart(
     from hornbook.commands.base import print_json
     from hornbook.errors import UserError
 
-    if not minutes > 0:
-        raise UserError(f"minutes must be above 0, not '{minutes}'")
+    if not 0 < minutes < float("inf"):  # so that nan is refused too
+        raise UserError(f"minutes must be a number above 0, not '{minutes}'")
     result = Quickstart(texts or ("village",), minutes * 60, out or _free(Path("runs/quickstart")), seed, device).run()
     if json:
         print_json(result.as_json())

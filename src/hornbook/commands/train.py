@@ -44,6 +44,7 @@ def train(
     RunFolder.check_new(out)
     checked = check_recipe(read_recipe(recipe, settings))
     dataset = open_data(checked, data, out)
+    parts = build_parts(checked, dataset, device)  # what is wrong with the text shows before there is a run
     run = RunFolder.create(out, resolved(checked, dataset))
-    loop = Loop(build_parts(checked, dataset, device), checked.training, checked.schedule, run)
+    loop = Loop(parts, checked.training, checked.schedule, run)
     go_on(checked, dataset, loop, json)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -49,8 +50,11 @@ def save_checkpoint(checkpoints: Path, step: int, model: nn.Module, optimizer: t
         checkpoints, sum(tensor.nbytes for part in (weights, tensors) for tensor in part.values()) + 1_000_000
     )
     with new_folder(folder, replace=True) as beside:
-        save_file(weights, beside / WEIGHTS)
-        save_file(tensors, beside / OPTIMIZER)
+        try:
+            save_file(weights, beside / WEIGHTS)
+            save_file(tensors, beside / OPTIMIZER)
+        except SafetensorError as error:  # what the disk refused: it comes as text, without the number of an OSError
+            raise UserError(f"can't write the checkpoint '{folder}': {error}", hint="free some space") from None
         hashes = {name: sha256_of(beside / name) for name in (WEIGHTS, OPTIMIZER)}
         write_json(beside / STATE, {"format": 1, "step": step, "param_groups": groups, "sha256": hashes})
     return folder

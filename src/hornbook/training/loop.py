@@ -40,6 +40,7 @@ class Loop:
         self.speed = Speed()
         try:
             with _asked_to_stop() as stop:
+                self._catch_up(report)
                 while self.done < self.training.steps and not self._out_of_patience():
                     record = update(self.parts, self.training, self.schedule, self.done)
                     self.speed.count(record["tokens"])
@@ -64,9 +65,19 @@ class Loop:
             self.folder.append(record)
         report(record)
 
+    def _evaluation_due(self) -> bool:
+        return self.done % self.training.evaluate_every == 0 or self.done == self.training.steps
+
+    def _catch_up(self, report: Callable[[Record], None]) -> None:
+        """Evaluate first where a crash came between saving a step and evaluating it: the best step stays the same."""
+        if self.done and self._evaluation_due():
+            evaluated = {record["step"] for record in self.folder.records("evaluation")}
+            if self.done not in evaluated:
+                with self.speed.pause():
+                    self._look_if_due(report)
+
     def _look_if_due(self, report: Callable[[Record], None]) -> None:
-        training = self.training
-        evaluate = self.done % training.evaluate_every == 0 or self.done == training.steps
+        training, evaluate = self.training, self._evaluation_due()
         if evaluate or (training.checkpoint_every and self.done % training.checkpoint_every == 0):
             self._save()
         if evaluate:

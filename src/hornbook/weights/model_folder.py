@@ -85,6 +85,20 @@ def load_model_folder(
     return model.to(device=device, dtype=dtype).eval(), tokenizer, seal.get("info", {})
 
 
+def find_model_folder(path: Path | str) -> Path:
+    """MODEL as a user names it: a model folder as it is, a run folder -> its model.
+
+    Errors: `UserError` where neither lies at `path`.
+    """
+    path = Path(path)
+    for folder in (path, path / "model"):
+        if (folder / CONFIG).is_file():
+            return folder
+    if (path / "run.toml").is_file():
+        raise UserError(f"the run '{path}' has no finished model yet", hint=f"hornbook resume {path}")
+    raise UserError(f"'{path}' is neither a model folder nor a run folder", hint="train one with: hornbook quickstart")
+
+
 def check_seal(folder: Path) -> dict[str, Any]:
     """The content of hornbook.json after comparing every hash; {} where there is none.
 

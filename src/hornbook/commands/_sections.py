@@ -1,0 +1,52 @@
+"""Sections of a recipe that no stage owns alone: `data` is origin and preparation, `generation` samples and sampling."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from pydantic import Field, field_validator
+
+from hornbook.config import Layer, Settings, build
+from hornbook.errors import unknown
+
+First = TypeVar("First", bound=Settings)
+Second = TypeVar("Second", bound=Settings)
+
+
+class Origin(Settings):
+    """Where the text of a run comes from: a dataset that is prepared already, else the source to prepare."""
+
+    folder: str | None = None
+    source: tuple[str, ...] = ("village",)
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class Samples(Settings):
+    """What the model is asked to write at every evaluation."""
+
+    prompts: tuple[str, ...] = ()
+    max_new_tokens: int = Field(default=60, ge=1)
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+def build_both(first: type[First], second: type[Second], layer: Layer, section: str) -> tuple[First, Second]:
+    """One section of a recipe, typed by two settings classes that share its keys."""
+    keys = layer.get(section, {})
+    check_keys(section, keys, [*first.model_fields, *second.model_fields])
+    mine = {key: value for key, value in keys.items() if key in first.model_fields}
+    rest = {key: value for key, value in keys.items() if key in second.model_fields}
+    return build(first, mine, section), build(second, rest, section)
+
+
+def check_keys(section: str, keys: Iterable[str], known: Sequence[str]) -> None:
+    """Errors: `UserError` with the choices and the near name for a key that is not among `known`."""
+    for key in keys:
+        if key not in known:
+            raise unknown("setting", f"{section}.{key}", [f"{section}.{name}" for name in known])
