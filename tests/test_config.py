@@ -1,5 +1,6 @@
 """Settings: layers win in order, and each mistake is one line with its mend."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -81,16 +82,14 @@ plain = (
     | st.booleans()
     | st.integers(-(2**60), 2**60)
     | st.floats(allow_nan=False)
-    | st.text(st.characters(codec="utf-8"))
+    | st.text(st.characters(codec="utf-8")).filter(lambda text: text != "none")
 )
+values = plain | st.lists(plain.filter(lambda value: value is not None))
 
 
-@given(
-    st.dictionaries(
-        st.from_regex("[a-z]{1,8}", fullmatch=True), plain | st.lists(plain.filter(lambda v: v is not None))
-    )
-)
+@given(st.dictionaries(st.from_regex("[a-z]{1,8}", fullmatch=True), values))
 def test_what_is_written_reads_back(keys: dict[str, object]) -> None:
-    import tomllib
-
-    assert tomllib.loads(to_toml({"section": keys}))["section"] == {k: v for k, v in keys.items() if v is not None}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.toml"
+        path.write_text(to_toml({"section": keys}), encoding="utf-8", newline="")
+        assert read_toml(path)["section"] == keys

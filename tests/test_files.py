@@ -43,6 +43,12 @@ def test_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert left_over(tmp_path) == ["run"]
 
 
+def test_folders_made_on_the_way_go_with_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), files.new_folder(tmp_path / "a" / "b" / "run"):
+        raise RuntimeError
+    assert left_over(tmp_path) == []
+
+
 def test_new_folder_never_replaces_unasked(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "precious.txt").write_text("mine")

@@ -31,7 +31,10 @@ def read_toml(path: Path) -> Layer:
     for section, keys in layer.items():
         if not isinstance(keys, dict):
             raise UserError(f"'{section}' in '{path}' stands outside a section", hint="write it under a [section]")
-    return layer
+    return {
+        section: {key: None if value == "none" else value for key, value in keys.items()}
+        for section, keys in layer.items()
+    }
 
 
 def environment_layer(sections: Sequence[str], environment: Mapping[str, str] | None = None) -> Layer:
@@ -107,19 +110,21 @@ def _first_mistake(error: ValidationError, model: type[BaseModel], section: str)
 
 
 def to_toml(layer: Mapping[str, Mapping[str, Any]]) -> str:
-    """The text of a settings file; `none` values are left out (absent and None are the same). Reads back equal."""
+    """The text of a settings file, which `read_toml` reads back equal; TOML has no None, so it stands as "none"."""
     lines: list[str] = []
     for section, keys in layer.items():
         lines += [
             "",
             f"[{section}]",
-            *(f"{key} = {_toml_value(value)}" for key, value in keys.items() if value is not None),
+            *(f"{key} = {_toml_value(value)}" for key, value in keys.items()),
         ]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
 def _toml_value(value: Any) -> str:
     match value:
+        case None:
+            return '"none"'
         case bool():
             return "true" if value else "false"
         case int() | float():

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,7 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     path = Path(path)
     if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"'{path}' already exists", hint="choose another folder or remove it")
+    made = [folder for folder in path.parents if not folder.exists()]  # nearest first: to be removed where this fails
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -103,6 +104,9 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             _put_in_place(beside, path)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
+            with suppress(OSError):  # somebody else's file may be in them by now
+                for folder in made:
+                    folder.rmdir()
             raise
         sync_folder(path.parent)
 

@@ -41,7 +41,7 @@ def test_metrics_hold_each_step_once_and_each_evaluation(make_loop: MakeLoop) ->
     loop.run(seen.append)
     assert [record["step"] for record in loop.folder.records("step")] == list(range(1, 13))
     assert [record["step"] for record in loop.folder.records("evaluation")] == [4, 8, 12]
-    assert list(loop.folder.records()) == [record for record in seen]
+    assert list(loop.folder.records()) == seen
 
 
 def test_cutting_a_batch_into_microbatches_changes_rounding_only(make_loop: MakeLoop) -> None:

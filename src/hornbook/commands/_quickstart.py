@@ -29,7 +29,7 @@ from hornbook.training.run_folder import RunFolder
 from hornbook.training.update import update
 
 LEAST_STEPS = 10
-LOOKS = 4  # evaluations and samples of the GPT on the way
+LOOKS = 6  # evaluations and samples of the GPT on the way
 SHOWN_TOKENS = 120  # in the token picture
 BIGRAM_SHARE = 0.08  # of the training time: a bigram is learned by then, whatever the text
 WARM_STEPS, TIMED_STEPS = 3, 5  # steps of a throwaway model, to learn how fast this machine is
@@ -81,8 +81,9 @@ class Quickstart:
         looks = LOOKS if name == "gpt" else 1
         training = {**layer["training"], "steps": steps, "evaluate_every": -(-steps // looks), "seed": self.seed}
         recipe = check_recipe({**layer, "training": training})
-        run = RunFolder.create(self.out / name, resolved(recipe, dataset))
-        loop = Loop(build_parts(recipe, dataset, self.device), recipe.training, recipe.schedule, run)
+        parts = build_parts(recipe, dataset, self.device)
+        run = RunFolder.create(self.out / name, resolved(recipe, dataset, self.out / name))
+        loop = Loop(parts, recipe.training, recipe.schedule, run)
         talk(f"\n{name}: {loop.parts.model.num_parameters():,} parameters, {steps:,} steps")
         with run_progress(steps) as progress:
             loop.run(progress.report)

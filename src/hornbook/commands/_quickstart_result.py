@@ -1,10 +1,12 @@
 """What a quickstart found: one table, the paths of the pictures, and what to try next."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hornbook.batches.dataset import Dataset
+from hornbook.commands._recipe import opening
 from hornbook.device import peak_memory_bytes
 from hornbook.generation.generate import LanguageModel
 
@@ -113,9 +115,9 @@ class QuickstartResult:
 
     @property
     def opening(self) -> str:
-        """A prompt that the tokenizer knows: the first words of the validation text."""
-        words = self.dataset.tokenizer.decode(self.dataset.val[:12].tolist()).split()
-        return " ".join(words[:3]).replace('"', "").replace("`", "").replace("$", "") or "The"
+        """A prompt for the shell: a few words of the validation text, without what a shell would read."""
+        words = re.findall(r"\w+", opening(self.dataset, 12))
+        return " ".join(words[:3]) or "The"
 
     def _rows(self) -> dict[str, list[str]]:
         models = (self.bigram, self.gpt)

@@ -7,7 +7,7 @@ from hornbook.config import Layer
 
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 512, 4096
 LONGEST_CONTEXT = 256
-TOKENS_A_STEP = 4096
+TOKENS_A_STEP = 2048
 
 
 def vocabulary_for(characters: int) -> int:
@@ -31,7 +31,7 @@ def bigram_layer(dataset: Dataset) -> Layer:
         "model": {"kind": "bigram", "context_length": context},
         "optimizer": {"kind": "adamw", "learning_rate": 0.1, "weight_decay": 0.0},
         "schedule": {"kind": "warmup_stable_decay", "decay_fraction": 0.5, "final_fraction": 0.0},
-        "training": {"batch_size": max(1, 2 * TOKENS_A_STEP // context), "clip": None},
+        "training": {"batch_size": max(1, 4 * TOKENS_A_STEP // context), "clip": None},
     }
 
 
@@ -48,7 +48,7 @@ def gpt_layer(dataset: Dataset) -> Layer:
             "context_length": context,
             "dropout": 0.1 if little else 0.0,
         },
-        "optimizer": {"kind": "muon", "learning_rate": 0.01, "adamw_learning_rate": 0.005, "weight_decay": 0.1},
+        "optimizer": {"kind": "muon", "learning_rate": 0.007, "adamw_learning_rate": 0.004, "weight_decay": 0.1},
         "schedule": {"kind": "warmup_stable_decay", "warmup_steps": 20, "decay_fraction": 0.7, "final_fraction": 0.0},
-        "training": {"batch_size": max(1, TOKENS_A_STEP // context), "clip": 1.0},
+        "training": {"batch_size": max(1, TOKENS_A_STEP // context), "clip": 1.0, "patience": 2},
     }

@@ -3,6 +3,7 @@
 recipe file + environment + flags -> Recipe (typed) -> dataset -> Loop -> model folder
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,15 +114,24 @@ def _optimizer(section: dict[str, Any]) -> "OptimizerRecipe":
     return build(kind, keys, "optimizer")
 
 
-def resolved(recipe: Recipe, dataset: "Dataset") -> Layer:
-    """What run.toml holds: every setting with its value, defaults included, and where the dataset lies."""
+def resolved(recipe: Recipe, dataset: "Dataset", run: Path) -> Layer:
+    """What run.toml holds: every setting with its value, defaults included, and where the dataset lies.
+
+    A dataset inside the run's folder, or beside it, is named relative to the run: both can be moved together.
+    """
     config = build(
         recipe.model_class.config_class, {**recipe.model, "vocab_size": dataset.tokenizer.vocab_size}, "model"
     )
     model_kind = recipe.model_class.__module__.rpartition(".")[2]
     optimizer_kind = type(recipe.optimizer).__module__.rpartition(".")[2]
+    folder, home = dataset.folder.absolute(), Path(run).absolute()
     return {
-        "data": {"folder": str(dataset.folder.absolute()), "source": recipe.source, **recipe.data.model_dump()},
+        "data": {
+            "folder": os.path.relpath(folder, home) if home.parent in folder.parents else str(folder),
+            "fingerprint": dataset.info["fingerprint"],
+            "source": recipe.source,
+            **dataset.info["settings"],
+        },
         "model": {"kind": model_kind, **config.model_dump(exclude={"vocab_size"})},
         "optimizer": {"kind": optimizer_kind, **recipe.optimizer.model_dump()},
         "schedule": recipe.schedule.model_dump(),
@@ -132,6 +142,18 @@ def resolved(recipe: Recipe, dataset: "Dataset") -> Layer:
             "max_new_tokens": recipe.sample_tokens,
         },
     }
+
+
+def dataset_of_run(run: Path, settings: Layer) -> "Dataset":
+    """The dataset that a run's settings name. Errors: `UserError` where it is gone or holds another text by now."""
+    from hornbook.batches.prepare import open_dataset
+
+    data = settings["data"]
+    dataset = open_dataset(Path(run) / data["folder"])  # an absolute folder stays itself
+    if data.get("fingerprint") not in (None, dataset.info["fingerprint"]):
+        hint = "prepare the old text there again, or train anew"
+        raise UserError(f"'{dataset.folder}' is not the dataset that the run '{run}' began with", hint=hint)
+    return dataset
 
 
 def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto") -> "Parts":
@@ -200,8 +222,7 @@ def _sampler(recipe: Recipe, dataset: "Dataset", model: "Model") -> "Callable[[i
     from hornbook.generation.generate import LanguageModel
 
     writer = LanguageModel(model, dataset.tokenizer, {})
-    first_tokens = dataset.val[:OPENING_TOKENS].tolist()
-    prompts = recipe.prompts or (dataset.tokenizer.decode(first_tokens),)
+    prompts = recipe.prompts or (opening(dataset, OPENING_TOKENS),)
     for prompt in prompts:
         writer.prompt_ids(prompt)
 
@@ -213,6 +234,18 @@ def _sampler(recipe: Recipe, dataset: "Dataset", model: "Model") -> "Callable[[i
         return [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
 
     return samples
+
+
+def opening(dataset: "Dataset", num_tokens: int) -> str:
+    """The first words of the validation text, a prompt that its tokenizer knows; it begins with a whole word.
+
+    A split by position may fall inside a word, so what stands before the first space is left out.
+    """
+    special = set(dataset.tokenizer.special_tokens.values())
+    ids = [token for token in dataset.val[: 2 * num_tokens].tolist() if token not in special]
+    text = dataset.tokenizer.decode(ids[:num_tokens])
+    whole = text if dataset.info["split_by"] != "position" else text.partition(" ")[2]
+    return whole.strip() or text
 
 
 def open_data(recipe: Recipe, folder: Path | None, out: Path) -> "Dataset":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hornbook.batches.prepare import Dataset
 from hornbook.commands._progress import run_progress
-from hornbook.commands._recipe import Recipe, resolved
+from hornbook.commands._recipe import Recipe, opening, resolved
 from hornbook.commands.base import print_json, talk
 from hornbook.pictures.loss_curves import loss_curves
 from hornbook.training.checkpoint import folder_of, load_weights
@@ -29,7 +29,7 @@ def go_on(recipe: Recipe, dataset: Dataset, loop: Loop, json: bool) -> None:
     print(f"validation loss {best.loss:.4f} at step {best.step}, {result['tokens_per_second']:,} tokens/s")
     print(f"model    {folder}")
     print(f"picture  {loop.folder.pictures / 'loss.png'}")
-    print(f'next     hornbook generate {folder} "Once"')
+    print(f'next     hornbook generate {folder} "{opening(dataset, 6)}"')
 
 
 def finish(recipe: Recipe, dataset: Dataset, loop: Loop, baseline: float | None = None) -> Path:
@@ -42,7 +42,7 @@ def finish(recipe: Recipe, dataset: Dataset, loop: Loop, baseline: float | None 
     assert best is not None
     load_weights(folder_of(run.checkpoints, best.step), loop.parts.model)
     evaluations = {"validation_loss": best.loss, "step": best.step}
-    info = {"data": dataset.info, "run": resolved(recipe, dataset), "evaluations": evaluations}
+    info = {"data": dataset.info, "run": resolved(recipe, dataset, run.path), "evaluations": evaluations}
     save_model_folder(run.model, loop.parts.model, dataset.tokenizer, info, replace=True)
     train = [(record["step"], record["loss"]) for record in run.records("step")]
     validation = [(record["step"], record["validation_loss"]) for record in run.records("evaluation")]

@@ -13,9 +13,13 @@ Second = TypeVar("Second", bound=Settings)
 
 
 class Origin(Settings):
-    """Where the text of a run comes from: a dataset that is prepared already, else the source to prepare."""
+    """Where the text of a run comes from: a dataset that is prepared already, else the source to prepare.
+
+    `fingerprint` is written into run.toml, so that a run never goes on with another text.
+    """
 
     folder: str | None = None
+    fingerprint: str | None = None
     source: tuple[str, ...] = ("village",)
 
     @field_validator("source", mode="before")

@@ -46,7 +46,7 @@ def evaluate(
     if only is not None and only not in shelf:
         raise unknown("evaluation", only, shelf)
     language_model = hornbook.load(model, device)
-    dataset = _open_data(language_model, data)
+    dataset = _open_data(language_model, model, data)
     results: dict[str, object] = {}
     for name in [only] if only else shelf:
         evaluation: Evaluation = find("evaluation", name)()
@@ -61,18 +61,22 @@ def evaluate(
         print_json(results)
 
 
-def _open_data(language_model: "LanguageModel", data: Path | None) -> "Dataset | None":
+def _open_data(language_model: "LanguageModel", model: str, data: Path | None) -> "Dataset | None":
     """The dataset that was asked for, else the model's own where it still lies there, else None."""
     from hornbook.batches.dataset import is_dataset, open_dataset
     from hornbook.commands.base import talk
+    from hornbook.weights.model_folder import find_model_folder
 
     if data is not None:
         return open_dataset(data)
     known = language_model.info.get("run", {}).get("data", {}).get("folder")
-    if known is None or not is_dataset(Path(known)):
+    if known is None:
         return None
-    talk(f"data: {known}")
-    return open_dataset(known)
+    run = find_model_folder(model).parent  # a run's settings name its dataset relative to the run
+    if not is_dataset(run / known):
+        return None
+    talk(f"data: {(run / known).resolve()}")
+    return open_dataset(run / known)
 
 
 def _show(name: str, evaluation: "Evaluation", findings: "Findings | None", reason: str | None) -> None:

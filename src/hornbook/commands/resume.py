@@ -17,8 +17,7 @@ def resume(run: Path, /, *, device: str = "auto", json: bool = False) -> None:
     json
         Print the result as one JSON object.
     """
-    from hornbook.batches.prepare import open_dataset
-    from hornbook.commands._recipe import build_parts, check_recipe
+    from hornbook.commands._recipe import build_parts, check_recipe, dataset_of_run
     from hornbook.commands._run import go_on
     from hornbook.training.checkpoint import load_checkpoint, newest_intact
     from hornbook.training.loop import Loop
@@ -27,7 +26,7 @@ def resume(run: Path, /, *, device: str = "auto", json: bool = False) -> None:
     folder = RunFolder(run)
     settings = folder.settings
     recipe = check_recipe(settings)
-    dataset = open_dataset(Path(settings["data"]["folder"]))
+    dataset = dataset_of_run(run, settings)
     parts = build_parts(recipe, dataset, device)
     checkpoint, messages = newest_intact(folder.checkpoints)
     for message in messages:

@@ -44,11 +44,12 @@ def batch(
     from hornbook.batches.dataset import open_dataset
     from hornbook.batches.order import batch_starts
     from hornbook.batches.windows import Windows
+    from hornbook.commands._recipe import dataset_of_run
     from hornbook.commands.base import print_json
     from hornbook.errors import UserError
 
     run = _run_settings(folder)
-    dataset = open_dataset(run.get("data", {}).get("folder", folder))
+    dataset = dataset_of_run(folder, run) if run else open_dataset(folder)
     batch_size = _chosen(batch_size, run, "training", "batch_size", 8)
     context_length = _chosen(context_length, run, "model", "context_length", 64)
     seed = _chosen(seed, run, "training", "seed", 0)

@@ -45,6 +45,6 @@ def train(
     checked = check_recipe(read_recipe(recipe, settings))
     dataset = open_data(checked, data, out)
     parts = build_parts(checked, dataset, device)  # what is wrong with the text shows before there is a run
-    run = RunFolder.create(out, resolved(checked, dataset))
+    run = RunFolder.create(out, resolved(checked, dataset, out))
     loop = Loop(parts, checked.training, checked.schedule, run)
     go_on(checked, dataset, loop, json)
