@@ -74,7 +74,7 @@ def test_layers_win_in_order() -> None:
 
 def test_values() -> None:
     values = ["4", "1e-3", "true", "none", "gpt", "[1, 2]", "a b", '"4"']
-    assert [value_of(text) for text in values] == [4, 1e-3, True, None, "gpt", [1, 2], "a b", "4"]
+    assert [value_of(text) for text in values] == [4, 1e-3, True, "none", "gpt", [1, 2], "a b", "4"]
 
 
 plain = (
@@ -92,4 +92,13 @@ def test_what_is_written_reads_back(keys: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.toml"
         path.write_text(to_toml({"section": keys}), encoding="utf-8", newline="")
-        assert read_toml(path)["section"] == keys
+        assert read_toml(path)["section"] == {key: "none" if value is None else value for key, value in keys.items()}
+
+
+def test_none_is_none_where_a_setting_may_be_none_and_a_name_elsewhere() -> None:
+    class Mixed(Settings):
+        clip: float | None = 1.0
+        clean: str = "standard"
+
+    built = build(Mixed, {"clip": "none", "clean": "none"}, "mixed")
+    assert (built.clip, built.clean) == (None, "none")

@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -31,10 +31,7 @@ def read_toml(path: Path) -> Layer:
     for section, keys in layer.items():
         if not isinstance(keys, dict):
             raise UserError(f"'{section}' in '{path}' stands outside a section", hint="write it under a [section]")
-    return {
-        section: {key: None if value == "none" else value for key, value in keys.items()}
-        for section, keys in layer.items()
-    }
+    return layer
 
 
 def environment_layer(sections: Sequence[str], environment: Mapping[str, str] | None = None) -> Layer:
@@ -68,9 +65,7 @@ def flag_layer(tokens: Sequence[str], sections: Sequence[str]) -> Layer:
 
 
 def value_of(text: str) -> Any:
-    """A value as TOML reads it, 'none' as None, anything else as the text itself: '4' -> 4, '[1, 2]' -> [1, 2], 'gpt' -> 'gpt'."""
-    if text.lower() in ("none", "null"):
-        return None
+    """A value as TOML reads it, or the text itself: '4' -> 4, '[1, 2]' -> [1, 2], 'gpt' -> 'gpt', 'none' -> 'none'."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -87,9 +82,15 @@ def merge(*layers: Layer) -> Layer:
 
 
 def build(model: type[T], values: Mapping[str, Any], section: str) -> T:
-    """Check `values` against a pydantic model. Errors: one `UserError` line about the first mistake, with its mend."""
+    """Check `values` against a pydantic model. The text "none" is None where the setting may be None (TOML has no word for it).
+
+    Errors: one `UserError` line about the first mistake, with its mend.
+    """
+    optional = {name for name, field in model.model_fields.items() if type(None) in get_args(field.annotation)}
     try:
-        return model.model_validate(dict(values))
+        return model.model_validate(
+            {key: None if key in optional and value == "none" else value for key, value in values.items()}
+        )
     except ValidationError as error:
         raise _first_mistake(error, model, section) from None
 
@@ -110,7 +111,7 @@ def _first_mistake(error: ValidationError, model: type[BaseModel], section: str)
 
 
 def to_toml(layer: Mapping[str, Mapping[str, Any]]) -> str:
-    """The text of a settings file, which `read_toml` reads back equal; TOML has no None, so it stands as "none"."""
+    """The text of a settings file, which `read_toml` reads back equal, but for None: that stands as "none" (see `build`)."""
     lines: list[str] = []
     for section, keys in layer.items():
         lines += [

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from hornbook.batches.dataset import Dataset
 from hornbook.batches.prepare import PrepareSettings, prepare
+from hornbook.commands._parts import build_parts
 from hornbook.commands._progress import run_progress
 from hornbook.commands._quickstart_result import Measured, QuickstartResult
 from hornbook.commands._quickstart_sizes import bigram_layer, gpt_layer, vocabulary_for
-from hornbook.commands._recipe import Recipe, build_parts, check_recipe, resolved
+from hornbook.commands._recipe import Recipe, check_recipe, resolved
 from hornbook.commands._run import finish
 from hornbook.commands.base import talk
 from hornbook.config import Layer

@@ -1,12 +1,11 @@
 """What a quickstart found: one table, the paths of the pictures, and what to try next."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hornbook.batches.dataset import Dataset
-from hornbook.commands._recipe import opening
+from hornbook.commands._run import generate_command
 from hornbook.device import peak_memory_bytes
 from hornbook.generation.generate import LanguageModel
 
@@ -108,16 +107,10 @@ class QuickstartResult:
     def next_commands(self) -> list[str]:
         """Three commands that go on from here."""
         return [
-            f'hornbook generate {self.gpt.folder} "{self.opening}"',
+            generate_command(self.gpt.folder, self.dataset),
             f"hornbook show batch {self.dataset.folder} --step 0",
             f"hornbook evaluate {self.gpt.folder} --data {self.dataset.folder}",
         ]
-
-    @property
-    def opening(self) -> str:
-        """A prompt for the shell: a few words of the validation text, without what a shell would read."""
-        words = re.findall(r"\w+", opening(self.dataset, 12))
-        return " ".join(words[:3]) or "The"
 
     def _rows(self) -> dict[str, list[str]]:
         models = (self.bigram, self.gpt)

@@ -47,8 +47,9 @@ def gpt_layer(dataset: Dataset) -> Layer:
             "embed_dim": 128,
             "context_length": context,
             "dropout": 0.1 if little else 0.0,
+            "tied_output": False,
         },
         "optimizer": {"kind": "muon", "learning_rate": 0.007, "adamw_learning_rate": 0.004, "weight_decay": 0.1},
-        "schedule": {"kind": "warmup_stable_decay", "warmup_steps": 20, "decay_fraction": 0.7, "final_fraction": 0.0},
+        "schedule": {"kind": "warmup_stable_decay", "warmup_steps": 20, "decay_fraction": 0.5, "final_fraction": 0.0},
         "training": {"batch_size": max(1, TOKENS_A_STEP // context), "clip": 1.0, "patience": 2},
     }

@@ -1,10 +1,12 @@
 """Carrying a run to its end: train, keep the best weights as a model folder, draw the curves, say what came out."""
 
+import re
 from pathlib import Path
 
 from hornbook.batches.prepare import Dataset
+from hornbook.commands._parts import opening
 from hornbook.commands._progress import run_progress
-from hornbook.commands._recipe import Recipe, opening, resolved
+from hornbook.commands._recipe import Recipe, resolved
 from hornbook.commands.base import print_json, talk
 from hornbook.pictures.loss_curves import loss_curves
 from hornbook.training.checkpoint import folder_of, load_weights
@@ -29,7 +31,7 @@ def go_on(recipe: Recipe, dataset: Dataset, loop: Loop, json: bool) -> None:
     print(f"validation loss {best.loss:.4f} at step {best.step}, {result['tokens_per_second']:,} tokens/s")
     print(f"model    {folder}")
     print(f"picture  {loop.folder.pictures / 'loss.png'}")
-    print(f'next     hornbook generate {folder} "{opening(dataset, 6)}"')
+    print(f"next     {generate_command(folder, dataset)}")
 
 
 def finish(recipe: Recipe, dataset: Dataset, loop: Loop, baseline: float | None = None) -> Path:
@@ -49,3 +51,9 @@ def finish(recipe: Recipe, dataset: Dataset, loop: Loop, baseline: float | None 
     tokens = recipe.training.batch_size * loop.parts.model.config.context_length
     loss_curves(train, run.pictures / "loss", validation=validation, bigram_loss=baseline, tokens_per_step=tokens)
     return run.model
+
+
+def generate_command(folder: Path, dataset: Dataset) -> str:
+    """A command to try: generate from a few words of the validation text, without what a shell would read."""
+    words = re.findall(r"[^\W_]+", opening(dataset, 24))
+    return f'hornbook generate {folder} "{" ".join(words[:3])}"'

@@ -17,7 +17,8 @@ def resume(run: Path, /, *, device: str = "auto", json: bool = False) -> None:
     json
         Print the result as one JSON object.
     """
-    from hornbook.commands._recipe import build_parts, check_recipe, dataset_of_run
+    from hornbook.commands._parts import build_parts, dataset_of_run
+    from hornbook.commands._recipe import check_recipe
     from hornbook.commands._run import go_on
     from hornbook.training.checkpoint import load_checkpoint, newest_intact
     from hornbook.training.loop import Loop

@@ -44,7 +44,7 @@ def batch(
     from hornbook.batches.dataset import open_dataset
     from hornbook.batches.order import batch_starts
     from hornbook.batches.windows import Windows
-    from hornbook.commands._recipe import dataset_of_run
+    from hornbook.commands._parts import dataset_of_run
     from hornbook.commands.base import print_json
     from hornbook.errors import UserError
 

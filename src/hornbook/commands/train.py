@@ -35,7 +35,8 @@ def train(
     json
         Print the result as one JSON object.
     """
-    from hornbook.commands._recipe import build_parts, check_recipe, open_data, read_recipe, resolved
+    from hornbook.commands._parts import build_parts, open_data
+    from hornbook.commands._recipe import check_recipe, read_recipe, resolved
     from hornbook.commands._run import go_on
     from hornbook.training.loop import Loop
     from hornbook.training.run_folder import RunFolder

@@ -28,7 +28,9 @@ class VillageQuestions(Evaluation):
     seed: int = 0
 
     def reason_to_skip(self, language_model: LanguageModel, dataset: Dataset | None) -> str | None:
-        """The tokenizer can't write the village's stories."""
+        """The model learned from another text, or its tokenizer can't write the village's stories."""
+        if dataset and dataset.info["made_from"]["source"].get("corpus") != "village":
+            return "the data is not the village's"
         unknown = language_model.tokenizer.unknown_parts(" ".join(text for text, _ in self.questions()))
         return f"the tokenizer doesn't know the village's '{next(iter(unknown))}'" if unknown else None
 

@@ -16,9 +16,11 @@ from hornbook.layers.feed_forward import SwiGLU
 from hornbook.layers.kv_cache import KVCache
 from hornbook.layers.norms import RMSNorm
 from hornbook.layers.positions import rotary_tables, rotate
-from hornbook.models.base import Model, ModelConfig, initialise
+from hornbook.models.base import INITIAL_STD, Model, ModelConfig, initialise
 
 Tables = tuple[Tensor, Tensor]
+QUERY_GAIN = 3.0  # with both norms at 1 a score is at most the root of D: too flat, for small heads, to pick one of 200 tokens
+UNTIED_STD = 0.5  # an embedding that isn't also the output may start large: small, a token's own share drowns in its kind's
 
 
 def _hidden_dim(config: dict[str, Any]) -> int:
@@ -68,6 +70,8 @@ class Attention(nn.Module):
         self.output = nn.Linear(config.num_heads * config.head_dim, config.embed_dim, bias=False)
         self.query_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
         self.key_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
+        if config.qk_norm and not self.query_norm.weight.is_meta:
+            nn.init.constant_(self.query_norm.weight, QUERY_GAIN)
 
     def forward(self, x: Tensor, tables: Tables, layer: int, cache: KVCache | None) -> Tensor:
         """(B, T, C) -> (B, T, C); `tables` turn the T positions, `layer` is the block's place in the cache."""
@@ -121,6 +125,9 @@ class Llama(Model):
         self.register_buffer("signed_sines", signed_sines, persistent=False)
         residual = [part for block in blocks for part in (block.attention.output, block.feed_forward.down)]
         initialise(self, residual, generator)
+        if self.output is not None and not self.output.weight.is_meta:
+            with torch.no_grad():
+                self.token_embedding.weight.mul_(UNTIED_STD / INITIAL_STD)
 
     def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T) int64 -> (B, T, C), after the final norm."""
