@@ -6,7 +6,7 @@ texts -> dataset -> sizes (from the amount of text) -> steps (from the seconds a
 
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hornbook.batches.dataset import Dataset
@@ -30,7 +30,7 @@ from hornbook.training.run_folder import RunFolder
 from hornbook.training.update import update
 
 LEAST_STEPS = 10
-LOOKS = 6  # evaluations and samples of the GPT on the way
+LOOKS = 6  # evaluations on the way
 SHOWN_TOKENS = 120  # in the token picture
 BIGRAM_SHARE = 0.08  # of the training time: a bigram is learned by then, whatever the text
 WARM_STEPS, TIMED_STEPS = 3, 5  # steps of a throwaway model, to learn how fast this machine is
@@ -79,17 +79,19 @@ class Quickstart:
             "generation": {"prompts": prompts, "max_new_tokens": 60},
         }
         steps = self._steps(check_recipe(layer), dataset, seconds)
-        looks = LOOKS if name == "gpt" else 1
-        training = {**layer["training"], "steps": steps, "evaluate_every": -(-steps // looks), "seed": self.seed}
+        training = {**layer["training"], "steps": steps, "evaluate_every": -(-steps // LOOKS), "seed": self.seed}
         recipe = check_recipe({**layer, "training": training})
         parts = build_parts(recipe, dataset, self.device)
         run = RunFolder.create(self.out / name, resolved(recipe, dataset, self.out / name))
-        loop = Loop(parts, recipe.training, recipe.schedule, run)
+        samples = parts.sample if name == "gpt" else None  # one look at what a bigram writes is enough, at the end
+        loop = Loop(replace(parts, sample=samples), recipe.training, recipe.schedule, run)
         talk(f"\n{name}: {loop.parts.model.num_parameters():,} parameters, {steps:,} steps")
         with run_progress(steps) as progress:
             loop.run(progress.report)
         model = LanguageModel(loop.parts.model, dataset.tokenizer, {})
         folder = finish(recipe, dataset, loop, baseline)
+        if samples is None and parts.sample:
+            talk("    " + parts.sample(steps)[0].strip().replace("\n", "\n    "))
         numbers = Perplexity().run(model, dataset).numbers
         return Measured(name, model, folder, numbers, loop.speed.tokens_per_second)
 

@@ -31,7 +31,7 @@ def bigram_layer(dataset: Dataset) -> Layer:
         "model": {"kind": "bigram", "context_length": context},
         "optimizer": {"kind": "adamw", "learning_rate": 0.1, "weight_decay": 0.0},
         "schedule": {"kind": "warmup_stable_decay", "decay_fraction": 0.5, "final_fraction": 0.0},
-        "training": {"batch_size": max(1, 4 * TOKENS_A_STEP // context), "clip": None},
+        "training": {"batch_size": max(1, 4 * TOKENS_A_STEP // context), "clip": None, "patience": 2},
     }
 
 

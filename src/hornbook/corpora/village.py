@@ -11,7 +11,9 @@ from hornbook.text.reading import Document
 
 CHARACTERS = 5_000_000
 VALIDATION_SHARE = 0.1
-SONGS_IN_TEN = 5  # of the documents; without songs a small model doesn't learn to copy (see docs/log.md)
+STORIES_IN_TEN = (
+    5  # of the documents, the others are songs: without them a small model doesn't learn to copy (see docs/log.md)
+)
 
 
 class Village(Corpus):
@@ -51,7 +53,7 @@ class Village(Corpus):
         for number in count():
             if characters <= 0:
                 return
-            tell = song if number % 10 < SONGS_IN_TEN else story
+            tell = story if number % 10 < STORIES_IN_TEN else song
             text = document(tell(self.seed, part, number))
             yield Document(text, f"village/{part}/{number}", 0, len(text.encode()))
             characters -= len(text)

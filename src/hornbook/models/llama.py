@@ -19,8 +19,12 @@ from hornbook.layers.positions import rotary_tables, rotate
 from hornbook.models.base import INITIAL_STD, Model, ModelConfig, initialise
 
 Tables = tuple[Tensor, Tensor]
-QUERY_GAIN = 3.0  # with both norms at 1 a score is at most the root of D: too flat, for small heads, to pick one of 200 tokens
-UNTIED_STD = 0.5  # an embedding that isn't also the output may start large: small, a token's own share drowns in its kind's
+QUERY_GAIN = (
+    3.0  # with both norms at 1 a score is at most the root of D: too flat, for small heads, to pick one of 200 tokens
+)
+UNTIED_STD = (
+    0.5  # an embedding that isn't also the output may start large: small, a token's own share drowns in its kind's
+)
 
 
 def _hidden_dim(config: dict[str, Any]) -> int:
@@ -70,7 +74,7 @@ class Attention(nn.Module):
         self.output = nn.Linear(config.num_heads * config.head_dim, config.embed_dim, bias=False)
         self.query_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
         self.key_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
-        if config.qk_norm and not self.query_norm.weight.is_meta:
+        if isinstance(self.query_norm, RMSNorm) and not self.query_norm.weight.is_meta:
             nn.init.constant_(self.query_norm.weight, QUERY_GAIN)
 
     def forward(self, x: Tensor, tables: Tables, layer: int, cache: KVCache | None) -> Tensor:
