@@ -24,12 +24,17 @@ def context_for(num_tokens: int) -> int:
     return max(2, min(LONGEST_CONTEXT, 1 << int(math.log2(max(2, num_tokens / 8)))))
 
 
+def is_little(dataset: Dataset) -> bool:
+    """Whether the training will read the text many times over, so that remembering it is a danger."""
+    return len(dataset.train) < 300_000
+
+
 def bigram_layer(dataset: Dataset) -> Layer:
     """The settings of the bigram run: a table is convex to train, so a high rate and no decay find its minimum."""
     context = context_for(len(dataset.train))
     return {
         "model": {"kind": "bigram", "context_length": context},
-        "optimizer": {"kind": "adamw", "learning_rate": 0.1, "weight_decay": 0.0},
+        "optimizer": {"kind": "adamw", "learning_rate": 0.1 if is_little(dataset) else 0.3, "weight_decay": 0.0},
         "schedule": {"kind": "warmup_stable_decay", "decay_fraction": 0.5, "final_fraction": 0.0},
         "training": {"batch_size": max(1, 4 * TOKENS_A_STEP // context), "clip": None, "patience": 2},
     }
@@ -38,7 +43,6 @@ def bigram_layer(dataset: Dataset) -> Layer:
 def gpt_layer(dataset: Dataset) -> Layer:
     """The settings of the GPT run: Qwen3's architecture, small, with Muon; dropout where the text will be read often."""
     context = context_for(len(dataset.train))
-    little = len(dataset.train) < 300_000
     return {
         "model": {
             "kind": "llama",
@@ -46,7 +50,7 @@ def gpt_layer(dataset: Dataset) -> Layer:
             "num_heads": 4,
             "embed_dim": 128,
             "context_length": context,
-            "dropout": 0.1 if little else 0.0,
+            "dropout": 0.1 if is_little(dataset) else 0.0,
             "tied_output": False,
         },
         "optimizer": {"kind": "muon", "learning_rate": 0.007, "adamw_learning_rate": 0.004, "weight_decay": 0.1},
