@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ class Held:
     tokenizer: Tokenizer
     val: np.ndarray
     folder: Path = field(default_factory=lambda: Path("data/held"))
+    info: dict[str, Any] = field(default_factory=lambda: {"made_from": {"source": {"corpus": "village"}}})
 
 
 @pytest.fixture

@@ -76,3 +76,8 @@ def test_stories_longer_than_the_context_leave_room_for_the_answer(
     monkeypatch.setattr(short.model, "config", short.config.model_copy(update={"context_length": 200}))
     FEW.run(short, None)
     assert set(lengths) == {200}
+
+
+def test_a_model_of_another_text_is_not_asked(characters: LanguageModel, held: Any) -> None:
+    held.info["made_from"] = {"source": {"paths": ["book.txt"]}}
+    assert VillageQuestions().reason_to_skip(characters, held) == "the data is not the village's"
