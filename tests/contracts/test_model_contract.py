@@ -6,12 +6,19 @@ import pytest
 import torch
 
 from hornbook import discovery
-from hornbook.models.base import Model, ModelConfig
+from hornbook.models.base import Model, ModelConfig, SelfAttention
 
 KINDS = discovery.names("models")
 VOCAB, CONTEXT = 17, 24
 VARIANTS: dict[str, list[dict[str, object]]] = {
-    "gpt": [{}, {"biases": "none", "tied_output": False}, {"positions": "sinusoidal", "activation": "relu"}],
+    "gpt": [
+        {},
+        {"positions": "none", "biases": "none", "tied_output": False},
+        {"positions": "sinusoidal", "activation": "relu", "norm": "after"},
+        {"positions": "rotary", "activation": "gelu"},
+        {"positions": "alibi"},
+        {"positions": "relative", "norm": "after", "tied_output": False},
+    ],
     "llama": [{}, {"qk_norm": False, "tied_output": False}, {"num_kv_heads": 2}, {"num_kv_heads": 1, "head_dim": 16}],
 }
 CASES = [(kind, choice) for kind in KINDS for choice in range(len(VARIANTS.get(kind, [{}])))]
@@ -37,6 +44,16 @@ def small_model(kind: str, choice: int = 0) -> Model:
 
 def random_tokens(batch_size: int = 2, length: int = CONTEXT) -> torch.Tensor:
     return torch.randint(0, VOCAB, (batch_size, length), generator=torch.Generator().manual_seed(3))
+
+
+def value_heads(attention: SelfAttention) -> int:
+    """How many heads have values of their own."""
+    return getattr(attention, "parts", [4])[-1]
+
+
+def out_size(attention: SelfAttention) -> int:
+    """D, of four heads."""
+    return attention.output.in_features // 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,6 +117,51 @@ def test_a_truncated_cache_goes_on_from_there(kind: str, choice: int) -> None:
     model(tokens[:, :20], cache)
     cache.truncate(8)
     torch.testing.assert_close(model(tokens[:, 8:15], cache), model(tokens[:, :15])[:, 8:], atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "choice"), CASES)
+def test_attention_weights_are_shares_of_what_came_before(kind: str, choice: int) -> None:
+    model, tokens = small_model(kind, choice), random_tokens(3, 10)
+    attentions = [module for module in model.modules() if isinstance(module, SelfAttention)]
+    layers = model.attention_weights(tokens)
+    assert len(layers) == len(attentions) == getattr(model.config, "num_layers", 0)
+    for weights in layers:
+        assert weights.shape == (3, 4, 10, 10)
+        torch.testing.assert_close(weights.sum(dim=-1), torch.ones(3, 4, 10))
+        assert not weights.triu(1).any()
+        assert not weights.requires_grad
+        assert weights.std(dim=-1)[..., -1].min() > 1e-4  # not merely even shares
+
+
+@pytest.mark.parametrize(("kind", "choice"), CASES)
+def test_attention_weights_are_those_that_forward_applies(kind: str, choice: int) -> None:
+    model, tokens = small_model(kind, choice), random_tokens(2, 10)
+    seen: list[tuple[SelfAttention, tuple[object, ...], torch.Tensor]] = []
+    attentions = [module for module in model.modules() if isinstance(module, SelfAttention)]
+    hooks = [module.register_forward_hook(lambda *call: seen.append(call)) for module in attentions]
+    layers = model.attention_weights(tokens)
+    for hook in hooks:
+        hook.remove()
+    for (attention, (x, *_), out), weights in zip(seen, layers, strict=True):
+        values = attention.qkv(x).flatten(2).unflatten(-1, (-1, out_size(attention)))  # (B, T, parts, D)
+        values = values.transpose(1, 2)[:, -value_heads(attention) :]
+        mixed = weights @ values.repeat_interleave(4 // value_heads(attention), dim=1)
+        torch.testing.assert_close(attention.output(mixed.transpose(1, 2).flatten(2)), out, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "choice"), CASES)
+def test_looking_at_attention_leaves_no_trace(kind: str, choice: int) -> None:
+    model, tokens = discovery.find("models", kind)(small_config(kind, choice)), random_tokens(2, 10)
+    before = model.eval()(tokens)
+    for training in (True, False):
+        model.train(training)
+        model.attention_weights(tokens)
+        assert all(module.training == training for module in model.modules())
+        assert not any(module._forward_pre_hooks for module in model.modules())
+    assert torch.equal(model(tokens), before)
+    with pytest.raises(ValueError, match="outside the vocabulary"):
+        model.attention_weights(torch.tensor([[VOCAB]]))
+    assert not any(module._forward_pre_hooks for module in model.modules())
 
 
 @pytest.mark.parametrize(("kind", "choice"), CASES)

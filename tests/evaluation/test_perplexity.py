@@ -1,6 +1,7 @@
 """Perplexity: exact over all tokens, and bits of the text that was really there."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ def test_too_short_a_text_is_an_error(characters: LanguageModel, held: Any) -> N
         Perplexity().run(characters, held)
 
 
-def test_the_loss_of_nothing_is_not_zero(characters: LanguageModel) -> None:
-    assert math.isnan(evaluate_loss(characters.model, [])[0])
+def test_the_loss_of_nothing_is_not_zero(characters: LanguageModel, number: Callable[[str], Any]) -> None:
+    assert str(evaluate_loss(characters.model, [])[0]) == number("loss-05")["empty"]
     ignored = (torch.zeros(1, 4, dtype=torch.int64), torch.full((1, 4), -100))
     loss, count = evaluate_loss(characters.model, [ignored])
     assert math.isnan(loss)
@@ -50,6 +51,12 @@ def test_only_the_first_batches_are_read(characters: LanguageModel, held: Any, n
     batches = list(Windows(held.val, 16, padded=True).every_batch(2))
     _, count = evaluate_loss(characters.model, batches, num_batches)
     assert count == sum(int((targets != -100).sum()) for _, targets in batches[:num_batches])
+
+
+def test_the_mean_of_equal_batches_is_the_mean_of_their_losses(characters: LanguageModel, held: Any) -> None:
+    batches = list(Windows(held.val, 16).every_batch(1))[:4]
+    alone = [evaluate_loss(characters.model, [batch])[0] for batch in batches]
+    assert evaluate_loss(characters.model, batches)[0] == pytest.approx(np.mean(alone))
 
 
 def test_every_token_counts_once_whatever_the_batch_size(characters: LanguageModel, held: Any) -> None:

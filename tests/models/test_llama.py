@@ -62,7 +62,7 @@ QWEN_3 = {  # name: (embed_dim, num_heads, num_layers, hidden_dim), all with 8 k
     "14B": (5120, 40, 40, 17408),
     "32B": (5120, 64, 64, 25600),
 }
-QWEN_3_COUNTS = {"0.6B": (751632384, 596049920), "1.7B": (2031739904, 1720574976), "4B": (4411424256, 4022468096)}
+QWEN_3_COUNTS = {"1.7B": (2031739904, 1720574976), "4B": (4411424256, 4022468096)}
 QWEN_3_UNTIED = {"8B": 8190735360, "14B": 14768307200, "32B": 32762123264}
 
 
@@ -77,17 +77,47 @@ def qwen(size: str, tied_output: bool) -> int:
     )
 
 
-def test_published_llama_counts() -> None:
-    assert count(**LLAMA_2_7B) == 6738415616
-    assert (count(**LLAMA_3_1B, tied_output=False), count(**LLAMA_3_1B)) == (1498482688, 1235814400)
+def test_published_llama_counts(number) -> None:
+    expected = number("llama-01")
+    assert count(**LLAMA_2_7B) == expected["params"]
+    # the estimate counts a gradient a weight, a mask and two tables of angles in each layer
+    numbers = 2 * expected["params"] + 32 * 4096**2 + 32 * 2 * 4096 * 128
+    for num_bytes, key in ((4, "calc_memory_gb_fp32"), (2, "bf16")):
+        assert numbers * num_bytes / 1024**3 == pytest.approx(expected[key], abs=0.005)
+
+
+@pytest.mark.parametrize("name", ["llama-03", "llama-08"])
+def test_published_counts_untied_and_tied(number, name: str) -> None:
+    expected = number(name)
+    if name == "llama-03":
+        counts = count(**LLAMA_3_1B, tied_output=False), count(**LLAMA_3_1B)
+    else:
+        counts = qwen("0.6B", tied_output=False), qwen("0.6B", tied_output=True)
+    assert counts == (expected["params"], expected["unique"])
 
 
 @pytest.mark.parametrize("size", QWEN_3)
 def test_published_qwen_counts(size: str) -> None:
-    if size in QWEN_3_COUNTS:
+    if size == "0.6B":
+        assert qwen(size, tied_output=True) == 596049920
+    elif size in QWEN_3_COUNTS:
         assert (qwen(size, tied_output=False), qwen(size, tied_output=True)) == QWEN_3_COUNTS[size]
     else:
         assert qwen(size, tied_output=False) == QWEN_3_UNTIED[size]
+
+
+def test_published_cache_sizes(number) -> None:
+    """32 layers of 32 heads, 32,768 tokens in bfloat16; with four query heads to a key/value head a quarter."""
+    expected, sizes = number("gqa-01"), {}
+    for num_kv_heads in (32, 8):
+        with torch.device("meta"):
+            shape = LLAMA_2_7B | {"num_kv_heads": num_kv_heads, "context_length": 32768}
+            model = Llama(LlamaConfig(**shape)).to(torch.bfloat16)
+        sizes[num_kv_heads] = model.new_cache(1).num_bytes / 1e9
+    assert sizes[32] == pytest.approx(expected["mha_gb"], abs=0.005)
+    assert sizes[8] == pytest.approx(expected["gqa_gb"], abs=0.006)  # 4.295, printed cut
+    assert sizes[32] / sizes[8] == expected["ratio"]
+    assert 100 * (1 - sizes[8] / sizes[32]) == expected["savings_pct"]
 
 
 def test_positions_matter_though_none_are_embedded() -> None:

@@ -1,12 +1,16 @@
 """The learning rate over a run, against the formulas."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from hornbook.config import build
 from hornbook.errors import UserError
 from hornbook.training.schedule import Schedule
+
+Number = Callable[[str], Any]
 
 
 def test_cosine_begins_peaks_and_ends_where_it_should() -> None:
@@ -36,3 +40,31 @@ def test_constant_and_a_run_of_one_step() -> None:
 def test_an_unknown_kind_is_one_line() -> None:
     with pytest.raises(UserError, match="schedule.kind = 'cosin' is not allowed: input should be 'cosine'"):
         build(Schedule, {"kind": "cosin"}, "schedule")
+
+
+def test_the_books_steps_and_its_warm_up(number: Number) -> None:
+    """Nine batches, fifteen times, and a fifth of them to warm up: the peak comes at step 27, counted from 0."""
+    steps = 15 * number("data-09")["train_batches"]
+    warmup = int(0.2 * steps)
+    assert {"total_steps": steps, "warmup_steps": warmup} == number("train-06")
+    factors = [Schedule(warmup_steps=warmup).factor(step, steps) for step in range(steps)]
+    assert factors.index(1.0) == warmup
+    assert factors[: warmup + 1] == sorted(factors[: warmup + 1])
+
+
+@pytest.mark.parametrize(("name", "initial", "peak", "lowest"), [("A", 1e-4, 1e-2, 1e-5), ("B", 1e-5, 1e-3, 1e-5)])
+def test_the_books_law(number: Number, name: str, initial: float, peak: float, lowest: float) -> None:
+    """Its cosine reaches the lowest rate one step after the last, ours with the last: 136 steps of ours, all but one.
+
+    Its warm-up begins at a rate of its own. Ours has no setting for that: it always begins at peak / (warmup + 1),
+    one step above 0, so only the line can be compared: with the beginning moved to the book's, the rates are equal.
+    """
+    warmup, expected = 27, number("train-07")[name]
+    schedule = Schedule(warmup_steps=warmup, final_fraction=lowest / peak)
+    ours = [schedule.factor(step, 136) for step in range(135)]
+    assert ours[0] == 1 / (warmup + 1) != initial / peak
+    climbed = [(factor - ours[0]) / (1 - ours[0]) for factor in ours[:warmup]]
+    rates = [initial + share * (peak - initial) for share in climbed] + [peak * factor for factor in ours[warmup:]]
+    assert {step: rates[int(step)] for step in expected} == pytest.approx(expected, rel=1e-7)
+    assert rates[warmup] == peak
+    assert rates[134] > lowest == pytest.approx(peak * schedule.factor(135, 136))

@@ -23,7 +23,15 @@ CONFIGS = {
         {"num_kv_heads": 1, "head_dim": 12, "tied_output": False, "dropout": 0.1, "norm_eps": 1e-5},
     ),
 }
-OWN = {"bigram": (Bigram, None), "gpt-sinusoidal": (GPT, {"positions": "sinusoidal"})}
+OWN = {
+    "bigram": (Bigram, None),
+    "gpt-sinusoidal": (GPT, {"positions": "sinusoidal"}),
+    "gpt-rotary": (GPT, {"positions": "rotary"}),
+    "gpt-alibi": (GPT, {"positions": "alibi"}),
+    "gpt-relative": (GPT, {"positions": "relative", "tied_output": False}),
+    "gpt-without-positions": (GPT, {"positions": "none"}),
+    "gpt-norm-after": (GPT, {"norm": "after", "activation": "relu"}),
+}
 
 
 @pytest.fixture(scope="session")

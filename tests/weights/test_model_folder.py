@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hornbook.errors import UserError
@@ -167,6 +168,31 @@ def test_a_full_disk_leaves_nothing(tmp_path, make_model, tokenizer, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+REFUSAL = "Error while serializing: I/O error: No space left on device (os error 28)"
+
+
+def test_a_disk_that_fills_while_safetensors_writes(tmp_path, make_model, tokenizer, monkeypatch) -> None:
+    """Its error is text; the line is the one of every other write, and names the file."""
+
+    def full(*arguments: object, **named: object) -> None:
+        raise SafetensorError(REFUSAL)
+
+    monkeypatch.setattr(model_folder, "save_file", full)
+    with pytest.raises(UserError, match="no space left on the disk that holds '.*safetensors'; hint: free some space"):
+        save_model_folder(tmp_path / "model", make_model("gpt"), tokenizer)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_errors_of_safetensors_are_defects_of_ours(tmp_path, make_model, tokenizer, monkeypatch) -> None:
+    def broken(*arguments: object, **named: object) -> None:
+        raise SafetensorError("a tensor is twice in the file")
+
+    monkeypatch.setattr(model_folder, "save_file", broken)
+    with pytest.raises(SafetensorError, match="twice"):
+        save_model_folder(tmp_path / "model", make_model("gpt"), tokenizer)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_round_trip(tmp_path, make_model, tokenizer, name) -> None:
     model, info = make_model(name), {"data": {"documents": 3}, "evaluations": [{"loss": 1.5}]}
@@ -183,7 +209,9 @@ def test_round_trip(tmp_path, make_model, tokenizer, name) -> None:
 
 
 def test_the_same_model_is_the_same_bytes(tmp_path, make_model, tokenizer) -> None:
-    first, second = (save_model_folder(tmp_path / place / "model", make_model("gpt"), tokenizer) for place in "ab")
+    first, second = (
+        save_model_folder(tmp_path / place / "run" / "model", make_model("gpt"), tokenizer) for place in "ab"
+    )
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in FILES)
 
 
@@ -242,3 +270,18 @@ def test_the_card_tells_what_is_known(folder) -> None:
     assert card.startswith("---\npipeline_tag: text-generation\n")
     assert "## Data\n\n| | |\n|---|---|\n| documents | 3 |" in card
     assert "library_name: transformers" in card
+
+
+@pytest.mark.parametrize(("path", "name"), [("runs/tales/model", "tales"), ("tales", "tales")])
+def test_the_card_is_called_after_the_run_or_the_folder(tmp_path, make_model, tokenizer, path, name) -> None:
+    card = (save_model_folder(tmp_path / path, make_model("qwen3"), tokenizer) / "README.md").read_text()
+    assert f"\n# {name}\n" in card
+    assert "# model\n" not in card
+
+
+def test_the_cards_example_opens_the_folder_wherever_it_lies(folder, tmp_path, monkeypatch, capsys) -> None:
+    card = (folder / "README.md").read_text()
+    copied = folder.rename(tmp_path / "copied and renamed")
+    monkeypatch.chdir(copied)
+    exec(card.split("```python\n")[1].split("```")[0].replace("Once", "a horn"), {})
+    assert capsys.readouterr().out.strip()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from hornbook.batches.dataset import Dataset
@@ -19,7 +18,7 @@ from hornbook.errors import UserError
 from hornbook.evaluation.base import Evaluation, Findings
 from hornbook.generation.generate import LanguageModel
 from hornbook.generation.text_stream import TextStream
-from hornbook.layers.loss import language_model_loss
+from hornbook.layers.loss import mean_over_batches
 from hornbook.models.base import Model
 from hornbook.tokenizers.base import Tokenizer, tokenizer_hash
 
@@ -75,21 +74,9 @@ def evaluate_loss(
 ) -> tuple[float, int]:
     """Mean loss of all supervised tokens, in nats, and their count: (inputs (B, T), targets (B, T)) batches.
 
-    Every token counts alike, whatever batch it is in. Only the first `num_batches` are read, where given. The mean of
-    no token is nan, never 0. Without dropout and gradients; the model's mode is restored.
+    As `mean_over_batches`; only the first `num_batches` are read, where given.
     """
-    total, count, was_training = 0.0, 0, model.training
-    device = next(model.parameters()).device
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for inputs, targets in islice(batches, num_batches):
-                batch_total, batch_count = language_model_loss(model(inputs.to(device)), targets.to(device))
-                total += float(batch_total)
-                count += int(batch_count)
-    finally:
-        model.train(was_training)
-    return total / count if count else math.nan, count
+    return mean_over_batches(model, islice(batches, num_batches))
 
 
 def text_size(tokenizer: Tokenizer, tokens: Tokens) -> tuple[int, int]:

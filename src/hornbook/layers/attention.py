@@ -11,19 +11,40 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def causal_attention(queries: Tensor, keys: Tensor, values: Tensor, dropout: float = 0.0) -> Tensor:
-    """softmax(Q K^T / sqrt(D)) V, where query i sees keys 0 .. S - T + i.
+def causal_attention(
+    queries: Tensor, keys: Tensor, values: Tensor, dropout: float = 0.0, bias: Tensor | None = None
+) -> Tensor:
+    """softmax(Q K^T / sqrt(D) + bias) V, where query i sees keys 0 .. S - T + i.
 
-    In: queries (B, H, T, D), keys and values (B, K, S, D) with S >= T; `dropout` on the weights (0 when evaluating).
-    Out: (B, H, T, D). The fused kernel of torch is as fast on a CPU as the written-out form, at every length we train.
+    In: queries (B, H, T, D), keys and values (B, K, S, D) with S >= T; `dropout` on the weights (0 when evaluating);
+    `bias` (H, T, S) where positions speak through the scores. Out: (B, H, T, D).
+    The fused kernel of torch is as fast on a CPU as the written-out form, at every length we train.
     """
     num_new, num_all = queries.shape[2], keys.shape[2]
-    prefill = num_new == num_all  # no past: the kernel builds its own triangle
-    mask = None if prefill or num_new == 1 else causal_mask(num_new, num_all, device=queries.device)
+    own_triangle = bias is None and num_new == num_all and num_new > 1  # the kernel builds it, and skips what it hides
     grouped = queries.shape[1] != keys.shape[1]
     return F.scaled_dot_product_attention(
-        queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=prefill and num_new > 1, enable_gqa=grouped
+        queries,
+        keys,
+        values,
+        attn_mask=None if own_triangle else _mask(num_new, num_all, bias, queries),
+        dropout_p=dropout,
+        is_causal=own_triangle,
+        enable_gqa=grouped,
     )
+
+
+def _mask(num_new: int, num_all: int, bias: Tensor | None, like: Tensor) -> Tensor | None:
+    """What the kernel is to add or to hide: nothing for the last token alone, which sees all."""
+    if bias is None:
+        return None if num_new == 1 else causal_mask(num_new, num_all, device=like.device)
+    return _hide_future(bias).to(like.dtype)[None]  # (1, H, T, S)
+
+
+def _hide_future(scores: Tensor) -> Tensor:
+    """(..., T, S) -> the same, with -inf where a key comes after the query: softmax makes an exact 0 of it."""
+    mask = causal_mask(scores.shape[-2], scores.shape[-1], device=scores.device)
+    return scores.masked_fill(~mask, float("-inf"))
 
 
 def causal_mask(num_new: int, num_all: int, device: torch.device | None = None) -> Tensor:
@@ -31,12 +52,11 @@ def causal_mask(num_new: int, num_all: int, device: torch.device | None = None) 
     return torch.ones(num_new, num_all, dtype=torch.bool, device=device).tril(num_all - num_new)
 
 
-def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
+def attention_weights(queries: Tensor, keys: Tensor, bias: Tensor | None = None) -> Tensor:
     """The weights that `causal_attention` applies, to look at: queries (B, H, T, D), keys (B, K, S, D) -> (B, H, T, S).
 
-    Every row sums to 1.
+    Every row sums to 1. `bias` (H, T, S) as there.
     """
     keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
     scores = queries @ keys.transpose(-2, -1) / math.sqrt(queries.shape[-1])
-    mask = causal_mask(queries.shape[2], keys.shape[2], device=queries.device)
-    return scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    return _hide_future(scores if bias is None else scores + bias).softmax(dim=-1)

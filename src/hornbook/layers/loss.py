@@ -1,7 +1,17 @@
 """The loss of a language model: how surprised it is by each next token, in nats (-ln p of the token that came)."""
 
+import math
+from collections.abc import Callable, Iterable
+
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from hornbook.layers.evaluating import evaluating
+
+Batch = tuple[Tensor, Tensor]  # inputs (B, T), targets (B, T)
+LossFunction = Callable[
+    [nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]
+]  # -> (sum over supervised tokens, their count)
 
 IGNORED = -100  # the target of a position that is not supervised (padding, a prompt); torch's own default
 
@@ -25,3 +35,25 @@ def mean_loss(logits: Tensor, targets: Tensor) -> Tensor:
     if count == 0:
         raise ValueError(f"no supervised token: every target is {IGNORED}")
     return total / count
+
+
+def next_token_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss of pretraining: inputs and targets (B, T) -> the sum of the cross-entropies in nats, and how many."""
+    return language_model_loss(model(inputs), targets)
+
+
+def mean_over_batches(
+    model: nn.Module, batches: Iterable[Batch], loss: LossFunction = next_token_loss
+) -> tuple[float, int]:
+    """The mean loss in nats of all supervised tokens, and their count: sum of sums / sum of counts.
+
+    Every token counts alike, whatever batch it is in. The mean of no token is nan, never 0. Batches come to the
+    model's device; there are no dropout and no gradients, and the model's mode is restored.
+    """
+    total, count, device = 0.0, 0, next(model.parameters()).device
+    with evaluating(model):
+        for inputs, targets in batches:
+            batch_total, batch_count = loss(model, inputs.to(device), targets.to(device))
+            total += float(batch_total)
+            count += int(batch_count)
+    return total / count if count else math.nan, count

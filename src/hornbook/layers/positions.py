@@ -1,7 +1,14 @@
-"""Where a token stands: a fixed table of sines that is added to embeddings, and the rotation of queries and keys."""
+"""Where a token stands: a table of sines added to embeddings, a rotation of queries and keys, a bias of the scores.
+
+H heads, T new tokens, S all tokens (past and new), D head_dim.
+"""
+
+import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+Tables = tuple[Tensor, Tensor]  # cosines and signed sines, one row a position
 
 
 def sinusoidal_table(length: int, dim: int) -> Tensor:
@@ -13,7 +20,7 @@ def sinusoidal_table(length: int, dim: int) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
-def rotary_tables(head_dim: int, length: int, theta: float) -> tuple[Tensor, Tensor]:
+def rotary_tables(head_dim: int, length: int, theta: float) -> Tables:
     """Cosines and signed sines for `rotate`, each (length, head_dim), float32.
 
     Dimension i is paired with dimension i + head_dim / 2 (the half-split form of Llama and Qwen3 on disk, not the
@@ -34,6 +41,79 @@ def rotate(heads: Tensor, cosines: Tensor, signed_sines: Tensor) -> Tensor:
     """
     partners = heads.roll(heads.shape[-1] // 2, dims=-1)
     return heads * cosines + partners * signed_sines
+
+
+class ALiBi(nn.Module):
+    """A straight line in each head: a key loses slope x distance from its score. Nothing is learned.
+
+    Each head looks a different way back, and a distance never seen in training is merely farther away
+    (Press, Smith and Lewis 2021, "Train short, test long").
+    """
+
+    slopes: Tensor
+
+    def __init__(self, num_heads: int) -> None:
+        super().__init__()
+        self.register_buffer("slopes", alibi_slopes(num_heads), persistent=False)
+
+    def forward(self, num_new: int, num_all: int) -> Tensor:
+        """What to add to the scores of the last `num_new` of `num_all` tokens: (H, T, S)."""
+        distances = torch.arange(num_all, dtype=torch.float32, device=self.slopes.device)
+        return at_distances(-self.slopes[:, None] * distances, num_new)
+
+
+class RelativeBias(nn.Module):
+    """A learned number for each head and bucket of distances, shared by all layers (Raffel et al. 2019, "T5")."""
+
+    NUM_BUCKETS, MAX_DISTANCE = 32, 128  # T5's
+
+    def __init__(self, num_heads: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(self.NUM_BUCKETS, num_heads)
+
+    def forward(self, num_new: int, num_all: int) -> Tensor:
+        """What to add to the scores of the last `num_new` of `num_all` tokens: (H, T, S)."""
+        distances = torch.arange(num_all, device=self.table.weight.device)
+        buckets = distance_buckets(distances, self.NUM_BUCKETS, self.MAX_DISTANCE)
+        return at_distances(self.table(buckets).T, num_new)
+
+
+def alibi_slopes(num_heads: int) -> Tensor:
+    """How fast each head forgets, (H,): 4 heads -> [1/4, 1/16, 1/64, 1/256].
+
+    The powers 1 .. H of 2^(-8/H) where H is a power of two. Else those of the power of two below, and then every
+    second one of the power of two above, as many as are missing.
+    """
+    below = 1 << (num_heads.bit_length() - 1)
+    between = _geometric(2 * below)[::2][: num_heads - below]
+    return torch.cat([_geometric(below), between])
+
+
+def distance_buckets(distances: Tensor, num_buckets: int, max_distance: int) -> Tensor:
+    """The bucket of each distance back, int64 of any shape -> the same shape.
+
+    Half the buckets hold one distance each, the others wider and wider ranges (equal steps of the logarithm) up to
+    `max_distance`, and the last all beyond. 8 buckets up to 16: [0, 1, 3, 4, 6, 11, 40] -> [0, 1, 3, 4, 5, 6, 7].
+    """
+    exact = num_buckets // 2
+    steps = (distances.clamp(min=1) / exact).log() / math.log(max_distance / exact) * (num_buckets - exact)
+    far = (exact + steps.long()).clamp(max=num_buckets - 1)
+    return torch.where(distances < exact, distances, far)
+
+
+def at_distances(values: Tensor, num_new: int) -> Tensor:
+    """What each distance is worth -> what each pair of query and key is: (H, S) -> (H, T, S), for the last T queries.
+
+    Keys after their query get the value of distance 0: they are hidden anyway.
+    """
+    places = torch.arange(values.shape[-1], device=values.device)
+    distances = (places[-num_new:, None] - places).clamp(min=0)  # (T, S)
+    return values[:, distances]
+
+
+def _geometric(count: int) -> Tensor:
+    """2^(-8/count) to the powers 1 .. count. On the CPU always, as `_angles`."""
+    return 2.0 ** (-8.0 / count * torch.arange(1, count + 1, dtype=torch.float32, device="cpu"))
 
 
 def _angles(length: int, dim: int, theta: float) -> Tensor:

@@ -6,17 +6,21 @@ B batch, T tokens, C embed_dim, H heads, D head_dim, V vocabulary.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from hornbook.config import Settings
+from hornbook.layers.evaluating import evaluating
 from hornbook.layers.kv_cache import KVCache
 
 INITIAL_STD = (
     0.02  # of GPT-2; with normalised hidden vectors it also keeps the first logits small, so loss starts at ln V
+)
+UNTIED_STD = (
+    0.5  # an embedding that isn't also the output may start large: small, a token's own share drowns in its kind's
 )
 
 
@@ -25,6 +29,17 @@ class ModelConfig(Settings):
 
     vocab_size: PositiveInt
     context_length: PositiveInt = 256
+
+
+class SelfAttention(nn.Module, ABC):
+    """The attention of a block, called as `attention(x, places, ...)`: what `Model.attention_weights` asks of it."""
+
+    @abstractmethod
+    def weights(self, x: Tensor, places: Any) -> Tensor:
+        """The weights that `forward` applies to (B, T, C) without a cache: (B, H, T, T).
+
+        `places` is what the model tells its attention of positions.
+        """
 
 
 class Model(nn.Module, ABC):
@@ -54,6 +69,27 @@ class Model(nn.Module, ABC):
     def new_cache(self, batch_size: int, length: int | None = None, dtype: torch.dtype | None = None) -> KVCache:
         """An empty cache for `length` tokens (default: the context) on the model's device, in `dtype` or its own."""
 
+    def attention_weights(self, tokens: Tensor) -> list[Tensor]:
+        """What each token looks at, for pictures: (B, T) int64 -> (B, H, T, T) per layer, every row summing to 1.
+
+        [] where a model has no attention. They are computed beside an ordinary pass without dropout, which never
+        has them itself; without gradients.
+        """
+        seen: list[Tensor] = []
+
+        def look(attention: SelfAttention, inputs: tuple[Any, ...]) -> None:
+            seen.append(attention.weights(inputs[0], inputs[1]))
+
+        attentions = [module for module in self.modules() if isinstance(module, SelfAttention)]
+        hooks = [attention.register_forward_pre_hook(look) for attention in attentions]
+        try:
+            with evaluating(self):
+                self.hidden(tokens)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return seen
+
     def num_parameters(self) -> int:
         """How many numbers are trained; a matrix used twice (tied) counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -79,8 +115,8 @@ def initialise(model: nn.Module, residual: Collection[nn.Linear], generator: tor
     """GPT-2's start: normal weights of `INITIAL_STD`, zero biases; norms stay at 1.
 
     `residual` are the projections that add to the residual stream, two a layer; each starts smaller by the root of
-    their number, so that the sum of all has the size of one (Radford et al. 2019, section 2.3). Weights on the meta
-    device are left alone.
+    their number, so that the sum of all has the size of one (Radford et al. 2019, section 2.3). None are given where
+    every sum is normalised again. Weights on the meta device are left alone.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Embedding) and not module.weight.is_meta:
@@ -88,3 +124,10 @@ def initialise(model: nn.Module, residual: Collection[nn.Linear], generator: tor
             nn.init.normal_(module.weight, std=std, generator=generator)
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def start_large(embedding: nn.Embedding) -> None:
+    """Bring an embedding that isn't also the output from `INITIAL_STD` to `UNTIED_STD`."""
+    if not embedding.weight.is_meta:
+        with torch.no_grad():
+            embedding.weight.mul_(UNTIED_STD / INITIAL_STD)

@@ -11,19 +11,15 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from hornbook.layers.attention import causal_attention
+from hornbook.layers.attention import attention_weights, causal_attention
 from hornbook.layers.feed_forward import SwiGLU
 from hornbook.layers.kv_cache import KVCache
 from hornbook.layers.norms import RMSNorm
-from hornbook.layers.positions import rotary_tables, rotate
-from hornbook.models.base import INITIAL_STD, Model, ModelConfig, initialise
+from hornbook.layers.positions import Tables, rotary_tables, rotate
+from hornbook.models.base import Model, ModelConfig, SelfAttention, initialise, start_large
 
-Tables = tuple[Tensor, Tensor]
 QUERY_GAIN = (
     3.0  # with both norms at 1 a score is at most the root of D: too flat, for small heads, to pick one of 200 tokens
-)
-UNTIED_STD = (
-    0.5  # an embedding that isn't also the output may start large: small, a token's own share drowns in its kind's
 )
 
 
@@ -58,7 +54,7 @@ class LlamaConfig(ModelConfig):
         return self
 
 
-class Attention(nn.Module):
+class Attention(SelfAttention):
     """Causal self-attention with rotated queries and keys, and several query heads to a key/value head.
 
     With `qk_norm` every head's query and key is brought to one size before the turn, which bounds the scores
@@ -79,14 +75,22 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, tables: Tables, layer: int, cache: KVCache | None) -> Tensor:
         """(B, T, C) -> (B, T, C); `tables` turn the T positions, `layer` is the block's place in the cache."""
-        heads = self.qkv(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, H + 2 K, T, D)
-        queries, keys, values = heads.split(self.parts, dim=1)
-        queries = rotate(self.query_norm(queries), *tables)
-        keys = rotate(self.key_norm(keys), *tables)
+        queries, keys, values = self.project(x, tables)
         if cache is not None:
             keys, values = cache.append(layer, keys, values)  # (B, K, S, D)
         mixed = causal_attention(queries, keys, values, self.dropout if self.training else 0.0)
         return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # (B, T, C)
+
+    def project(self, x: Tensor, tables: Tables) -> tuple[Tensor, Tensor, Tensor]:
+        """Turned queries (B, H, T, D) and keys, and values, (B, K, T, D) each, from (B, T, C)."""
+        heads = self.qkv(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, H + 2 K, T, D)
+        queries, keys, values = heads.split(self.parts, dim=1)
+        return rotate(self.query_norm(queries), *tables), rotate(self.key_norm(keys), *tables), values
+
+    def weights(self, x: Tensor, places: Tables) -> Tensor:
+        """(B, T, C) -> (B, H, T, T)."""
+        queries, keys, _ = self.project(x, places)
+        return attention_weights(queries, keys)
 
 
 class Block(nn.Module):
@@ -129,9 +133,8 @@ class Llama(Model):
         self.register_buffer("signed_sines", signed_sines, persistent=False)
         residual = [part for block in blocks for part in (block.attention.output, block.feed_forward.down)]
         initialise(self, residual, generator)
-        if self.output is not None and not self.output.weight.is_meta:
-            with torch.no_grad():
-                self.token_embedding.weight.mul_(UNTIED_STD / INITIAL_STD)
+        if self.output is not None:
+            start_large(self.token_embedding)
 
     def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T) int64 -> (B, T, C), after the final norm."""

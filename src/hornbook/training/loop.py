@@ -31,6 +31,11 @@ class Loop:
         self.speed = Speed()
         self.record_every = max(1, training.steps // RECORDED_STEPS)
 
+    @property
+    def finished(self) -> bool:
+        """Whether no step is left: all are done, or the validation loss has long stopped falling."""
+        return self.done >= self.training.steps or self._out_of_patience()
+
     def run(self, report: Callable[[Record], None]) -> Best:
         """Train to the last step and return the best evaluation; `report` sees each record that metrics.jsonl gets.
 
@@ -41,7 +46,7 @@ class Loop:
         try:
             with _asked_to_stop() as stop:
                 self._catch_up(report)
-                while self.done < self.training.steps and not self._out_of_patience():
+                while not self.finished:
                     record = update(self.parts, self.training, self.schedule, self.done)
                     self.speed.count(record["tokens"])
                     self.done += 1

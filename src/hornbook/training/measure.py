@@ -1,47 +1,19 @@
 """Measuring a run: the loss over held-out text, and how fast it goes."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from hornbook.layers.loss import language_model_loss
-
-LossFunction = Callable[
-    [nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]
-]  # -> (sum over supervised tokens, their count)
-Batch = tuple[Tensor, Tensor]  # inputs (B, T), targets (B, T)
-
-
-def next_token_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss of pretraining: inputs and targets (B, T) -> the sum of the cross-entropies in nats, and how many."""
-    return language_model_loss(model(inputs), targets)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout off and no gradients inside; the model's mode is restored after."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(was_training)
+from hornbook.layers.loss import Batch, LossFunction, mean_over_batches
 
 
 def mean_loss(model: nn.Module, batches: Iterable[Batch], loss: LossFunction) -> float:
-    """The mean loss in nats per supervised token, each token weighted alike: sum of sums / sum of counts."""
-    total, count = 0.0, 0
-    with evaluating(model):
-        for inputs, targets in batches:
-            batch_total, batch_count = loss(model, inputs, targets)
-            total += float(batch_total)
-            count += int(batch_count)
+    """The mean loss in nats per supervised token, each token weighted alike."""
+    mean, count = mean_over_batches(model, batches, loss)
     assert count > 0, "nothing to evaluate: every target is ignored"
-    return total / count
+    return mean
 
 
 class Speed:

@@ -12,9 +12,9 @@ from torch import nn
 from hornbook.config import Settings
 from hornbook.device import Precision, autocast
 from hornbook.errors import UserError
+from hornbook.layers.loss import Batch, LossFunction
 from hornbook.models.base import Model
 from hornbook.randomness import key
-from hornbook.training.measure import Batch, LossFunction
 from hornbook.training.schedule import Schedule
 
 

@@ -46,8 +46,8 @@ PARTS = {  # of a block: our module -> theirs, and whether its matrix lies on it
 
 
 def accepts(config: ModelConfig) -> bool:
-    """Every GPT with learned positions; the sinusoidal one is unknown there."""
-    return isinstance(config, GPTConfig) and config.positions == "learned"
+    """Every GPT with learned positions and the norm before each part; all others are unknown there."""
+    return isinstance(config, GPTConfig) and config.positions == "learned" and config.norm == "before"
 
 
 def to_hf(config: GPTConfig) -> Document:

@@ -5,7 +5,10 @@ from typing import Any
 
 
 def model_card(name: str, num_parameters: int, config: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-    """Markdown with the header that model hubs read. Every entry of `info` becomes a section with a table."""
+    """Markdown with the header that model hubs read. Every entry of `info` becomes a section with a table.
+
+    `name` is the heading. The examples open the folder that the card lies in, which may be copied and renamed.
+    """
     foreign = not str(config["model_type"]).startswith("hornbook-")
     header = ["---", "pipeline_tag: text-generation", "tags: [hornbook]"]
     header += ["library_name: transformers", "---"] if foreign else ["library_name: hornbook", "---"]
@@ -13,10 +16,10 @@ def model_card(name: str, num_parameters: int, config: Mapping[str, Any], info: 
         f"# {name}",
         f"A language model of {num_parameters:,} parameters (`{config['model_type']}`), trained with Hornbook.",
         "```python\nimport hornbook\n\n"
-        f'model = hornbook.load("{name}")\nprint(model.generate("Once", max_new_tokens=50))\n```',
+        'model = hornbook.load(".")  # the folder of this file\nprint(model.generate("Once", max_new_tokens=50))\n```',
     ]
     if foreign:
-        opening.append(f'`transformers.AutoModelForCausalLM.from_pretrained("{name}")` opens the same folder.')
+        opening.append('`transformers.AutoModelForCausalLM.from_pretrained(".")` opens the same folder.')
     else:
         opening.append("This architecture exists in Hornbook only.")
     sections = [_section(title, value) for title, value in {**info, "architecture": config}.items()]

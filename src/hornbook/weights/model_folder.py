@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from hornbook.discovery import names
 from hornbook.errors import UserError, unknown
-from hornbook.files import new_folder, read_json, require_space, sha256_of, write_atomic, write_json
+from hornbook.files import new_folder, read_json, require_space, sha256_of, system_error, write_atomic, write_json
 from hornbook.models.base import Model, ModelConfig
 from hornbook.tokenizers.base import FILE_NAME as TOKENIZER
 from hornbook.tokenizers.base import Tokenizer, load_tokenizer, tokenizer_hash
@@ -51,11 +51,11 @@ def save_model_folder(
     config = {"model_type": form.model_type, **form.to_hf(model.config), "dtype": dtype, **ids}
     with new_folder(folder, replace=replace) as beside:
         write_json(beside / CONFIG, config)
-        save_file(tensors, beside / WEIGHTS, metadata={"format": "pt"})
+        _save_tensors(tensors, beside / WEIGHTS)
         tokenizer.save(beside)
         write_json(beside / "tokenizer_config.json", tokenizer.tokenizer_config())
         write_json(beside / "generation_config.json", ids)
-        write_atomic(beside / "README.md", model_card(folder.name, model.num_parameters(), config, info or {}))
+        write_atomic(beside / "README.md", model_card(_title(folder), model.num_parameters(), config, info or {}))
         write_json(beside / SEAL, _seal(beside, tokenizer, info or {}))
     return folder
 
@@ -121,6 +121,20 @@ def check_seal(folder: Path) -> dict[str, Any]:
                 hint=f"restore it, or delete {SEAL} to open it anyway",
             )
     return seal
+
+
+def _save_tensors(tensors: Tensors, path: Path) -> None:
+    """Write a safetensors file. What the disk refuses is raised as the `OSError` that every other write raises."""
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except safetensors.SafetensorError as error:
+        raise system_error(str(error), path) or error from None
+
+
+def _title(folder: Path) -> str:
+    """What a model is called: its folder's name; the model of a run is called after the run."""
+    folder = folder.absolute()
+    return (folder.parent if folder.name == "model" else folder).name or folder.name
 
 
 def _seal(folder: Path, tokenizer: Tokenizer, info: dict[str, Any]) -> dict[str, Any]:
