@@ -12,7 +12,9 @@ import torch
 
 import hornbook
 from hornbook.cli import run
+from hornbook.commands._recipe import check_recipe
 from hornbook.commands.generate import generate
+from hornbook.errors import UserError
 from hornbook.generation.sampling import Sampling
 from hornbook.models.llama import Llama, LlamaConfig
 from hornbook.tokenizers.character import Character
@@ -36,6 +38,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["--temperature", "-1"], "temperature '-1'"),
         (["--top-k", "0"], "top_k '0'"),
         (["--top-p", "1.5"], "top_p '1.5'"),
+        (["--min-p", "2"], "min_p '2'"),
+        (["--min-p", "few"], "few"),
+        (["--repetition-penalty", "0"], "repetition_penalty '0'"),
+        (["--repetition-penalty", "nan"], "repetition_penalty 'nan'"),
         (["--max-new-tokens", "0"], "max_new_tokens '0'"),
         (["--stop", ""], "stop string ''"),
         (["--temperature", "hot"], "hot"),
@@ -91,7 +97,8 @@ def test_json_is_one_object_that_says_everything(folder: str, capsys: pytest.Cap
     assert len(found["text"]) == len(found["tokens"]) <= 9
     assert found["seed"] == 0
     assert found["settings"] == {
-        "max_new_tokens": 9, "temperature": 0.8, "top_k": 50, "top_p": None, "stop": ["xyz"],
+        "max_new_tokens": 9, "temperature": 0.8, "top_k": 50, "top_p": None, "min_p": None, "repetition_penalty": 1.0,
+        "stop": ["xyz"],
     }  # fmt: skip
     assert found["stopped_by"] in ("length", "end of text")
     assert found["seconds"] > 0
@@ -112,6 +119,21 @@ def test_a_prompt_longer_than_the_context_is_said_to_be_cut(folder: str, capsys:
 def test_the_defaults_are_those_of_sampling() -> None:
     parameters = inspect.signature(generate).parameters
     assert {name: parameters[name].default for name in Sampling.model_fields} == Sampling().model_dump()
+
+
+def test_min_p_and_the_penalty_reach_the_sampling(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--min-p", "0.05", "--repetition-penalty", "1.3", "--max-new-tokens", "5", "--json"]
+    assert run(["generate", folder, "Once", *flags]) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert (settings["min_p"], settings["repetition_penalty"]) == (0.05, 1.3)
+
+
+def test_a_recipe_has_all_of_sampling() -> None:
+    recipe = check_recipe({"generation": {"min_p": 0.05, "repetition_penalty": 1.2, "top_k": "none"}})
+    assert recipe.sampling == Sampling(min_p=0.05, repetition_penalty=1.2, top_k=None)
+    for key, value in (("min_p", -0.1), ("repetition_penalty", 0)):
+        with pytest.raises(UserError, match=f"{key} '{value:g}'"):
+            check_recipe({"generation": {key: value}})
 
 
 def test_help_does_not_import_torch() -> None:

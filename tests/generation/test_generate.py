@@ -20,6 +20,8 @@ PROMPT = "The quick brown fox"
         ({"temperature": -1.0}, "temperature '-1'"),
         ({"top_k": 0}, "top_k '0'"),
         ({"top_p": 2.0}, "top_p '2'"),
+        ({"min_p": -1.0}, "min_p '-1'"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty '0'"),
         ({"stop": [""]}, "stop string ''"),
     ],
 )
@@ -102,6 +104,23 @@ def test_end_of_text_ends_the_text(language_model_of: Make) -> None:
     list(writing)
     assert writing.tokens == free.tokens[: free.tokens.index(free.tokens[11])]
     assert writing.stopped_by == "end of text"
+
+
+def test_a_penalty_makes_the_text_repeat_itself_less(language_model_of: Make) -> None:
+    language_model = language_model_of("bytes")
+
+    def written(**sampling: float) -> list[int]:
+        writing = language_model.stream(PROMPT, max_new_tokens=50, temperature=0, **sampling)
+        list(writing)
+        return writing.tokens
+
+    assert written(repetition_penalty=1.0) == written()
+    assert len(set(written(repetition_penalty=5.0))) > 2 * len(set(written()))
+
+
+def test_min_p_of_one_is_greedy(language_model: LanguageModel) -> None:
+    one = language_model.generate(PROMPT, max_new_tokens=20, temperature=1, top_k=None, min_p=1, seed=3)
+    assert one == language_model.generate(PROMPT, max_new_tokens=20, temperature=0)
 
 
 def test_many_are_the_lone_ones(language_model: LanguageModel) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -19,16 +20,18 @@ from hornbook.randomness import torch_generator
 GREEDY = Sampling(temperature=0)
 WILD = Sampling(temperature=1.5, top_k=None)
 TOP_3 = Sampling(top_k=3)
+VARIED = Sampling(temperature=0, repetition_penalty=3)
 
 
 def without_cache(model: Model, prompt: Sequence[int], sampling: Sampling, count: int, seed: int = 0) -> list[int]:
     """The definition: the whole window goes through the model for every token; a full window keeps its last half."""
     limit = model.config.context_length
-    window, new = list(prompt[-limit:]), []
+    prompt = list(prompt[-limit:])
+    window, new = list(prompt), []
     for place in range(count):
         with torch.no_grad():
             logits = model(torch.tensor([window]))[0, -1]
-        new.append(int(choose(logits, sampling, torch_generator(seed, "generate", 0, place))))
+        new.append(int(choose(logits, sampling, torch_generator(seed, "generate", 0, place), [*prompt, *new])))
         window.append(new[-1])
         if len(window) > limit:
             window = window[-(limit // 2) :]
@@ -51,7 +54,7 @@ def test_a_broken_model_is_said_to_be_broken(model: Model, bad: float, sampling:
         list(generate_tokens(model, [1, 2], sampling, max_new_tokens=2, seed=0))
 
 
-@pytest.mark.parametrize("sampling", [GREEDY, TOP_3])
+@pytest.mark.parametrize("sampling", [GREEDY, TOP_3, VARIED])
 @pytest.mark.parametrize("prompt_length", [1, 5, 15, 16, 17, 40])
 def test_the_cache_changes_nothing_even_when_the_context_is_full(
     model: Model, sampling: Sampling, prompt_length: int
@@ -59,6 +62,50 @@ def test_the_cache_changes_nothing_even_when_the_context_is_full(
     prompt = [7 * place % 257 for place in range(prompt_length)]
     found = list(generate_tokens(model, prompt, sampling, max_new_tokens=40, seed=3))
     assert found == without_cache(model, prompt, sampling, 40, seed=3)
+
+
+def test_thirty_tokens_with_and_without_a_cache(model_of: Callable[..., Model]) -> None:
+    """What the book's cache promises (numbers gen-02); a cache belongs to one generation, so none is left over."""
+    model = model_of("gpt", 257, context_length=64)
+    first, second = [72, 101, 108, 108, 111], [44, 32, 73]
+    alone = [without_cache(model, prompt, GREEDY, 30) for prompt in (first, second)]
+    assert [list(generate_tokens(model, p, GREEDY, max_new_tokens=30, seed=0)) for p in (first, second)] == alone
+
+
+@pytest.mark.parametrize(("context_length", "prompt_length", "new"), [(10, 5, 10), (4, 10, 2)])
+def test_a_context_shorter_than_the_text(
+    model_of: Callable[..., Model], context_length: int, prompt_length: int, new: int
+) -> None:
+    """Numbers gen-02: a context of 10 for 5 + 10 tokens; one of 4 for a prompt of 10, which stays as it is."""
+    model = model_of("gpt", 257, context_length=context_length)
+    prompt = list(range(prompt_length))
+    text = [*prompt, *generate_tokens(model, prompt, GREEDY, max_new_tokens=new, seed=0)]
+    assert len(text) == prompt_length + new
+    assert text[:prompt_length] == list(range(prompt_length))
+    assert text[prompt_length:] == without_cache(model, prompt, GREEDY, new)
+
+
+def test_a_prompt_read_in_chunks_gives_the_same_next_token(model_of: Callable[..., Model]) -> None:
+    model = model_of("gpt", 257, context_length=16)
+    tokens, cache = torch.arange(10)[None], model.new_cache(1)
+    chunks = [model(chunk, cache) for chunk in tokens.split(4, dim=1)]  # 4 + 4 + 2
+    assert len(chunks) == 3
+    torch.testing.assert_close(torch.cat(chunks, dim=1), model(tokens))
+    cache.reset()
+    torch.testing.assert_close(model(tokens[:, :4], cache), chunks[0])
+
+
+def test_greedy_is_the_books_simplest_loop(model: Model, number: Callable[[str], Any]) -> None:
+    """Numbers gen-04: crop, last logits, softmax (which changes no argmax), append; while the context isn't full."""
+    assert number("gen-04").startswith("argmax(softmax(logits)) == argmax(logits)")
+    ids = torch.tensor([[5, 6, 7]])
+    for _ in range(13):
+        with torch.no_grad():
+            logits = model(ids[:, -16:])[:, -1, :]
+        assert torch.equal(logits.softmax(-1).argmax(-1, keepdim=True), logits.argmax(-1, keepdim=True))
+        ids = torch.cat([ids, logits.softmax(-1).argmax(-1, keepdim=True)], dim=1)
+    assert ids.shape == (1, 3 + 13)
+    assert ids[0, 3:].tolist() == list(generate_tokens(model, [5, 6, 7], GREEDY, max_new_tokens=13, seed=0))
 
 
 def test_a_context_of_one_token_is_a_bigram(model_of: Callable[..., Model]) -> None:
@@ -110,6 +157,36 @@ def test_ids_beyond_the_tokenizer_are_never_drawn(model: Model) -> None:
     assert max(drawn) < 9
 
 
+def test_a_penalty_looks_at_the_prompt_and_at_what_was_written(model: Model) -> None:
+    prompt = [3, 1, 4]
+    seen: list[list[int]] = []
+
+    def pick(number: int, place: int, logits: torch.Tensor, row: Sequence[int]) -> int:
+        seen.append(list(row))
+        return 10 + place
+
+    assert len(list(generate_batch(model, [prompt], pick, max_new_tokens=3))) == 3
+    assert seen == [[3, 1, 4], [3, 1, 4, 10], [3, 1, 4, 10, 11]]
+    plain = list(generate_tokens(model, prompt, GREEDY, max_new_tokens=40, seed=0))
+    varied = list(generate_tokens(model, prompt, VARIED, max_new_tokens=40, seed=0))
+    assert len(set(plain)) < len(set(varied))
+    assert varied[: plain.index(varied[0]) + 1] == plain[: plain.index(varied[0]) + 1]
+
+
+def test_a_penalised_prompt_may_hold_ids_beyond_the_tokenizer(model: Model) -> None:
+    drawn = list(generate_tokens(model, [200, 3], VARIED, max_new_tokens=30, seed=0, vocab_size=9))
+    assert max(drawn) < 9
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 256), min_size=1, max_size=24), min_size=1, max_size=4))
+def test_a_batch_penalises_each_row_by_itself(prompts: list[list[int]]) -> None:
+    pairs = list(generate_batch(Fixed.model, prompts, Picker(VARIED), max_new_tokens=12))
+    for number, prompt in enumerate(prompts):
+        alone = list(generate_tokens(Fixed.model, prompt, VARIED, max_new_tokens=12, seed=0))
+        assert [token for row, token in pairs if row == number] == alone
+
+
 def test_dropout_is_off_while_generating_and_the_mode_comes_back(model_of: Callable[..., Model]) -> None:
     model = model_of("llama", 257).train()
     tokens = generate_tokens(model, [1], GREEDY, max_new_tokens=5, seed=0)
@@ -149,7 +226,7 @@ def test_more_prompts_than_a_batch_holds_keep_their_numbers(model: Model) -> Non
 def test_finished_rows_end_the_work_early(model: Model) -> None:
     asked: list[int] = []
 
-    def pick(number: int, place: int, logits: torch.Tensor) -> int | None:
+    def pick(number: int, place: int, logits: torch.Tensor, row: Sequence[int]) -> int | None:
         asked.append(number)
         return None if place == number else 1
 

@@ -4,7 +4,9 @@ import functools
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiktoken
@@ -17,6 +19,8 @@ from hornbook.tokenizers._merges import parents
 from hornbook.tokenizers._patterns import PATTERNS, SPACE_BLOCK
 from hornbook.tokenizers.base import END_OF_TEXT, tokenizer_hash
 from hornbook.tokenizers.bpe import BPE, BULK_CHARACTERS
+
+Number = Callable[[str], Any]
 
 TEXT = "the cat in the hat sat on the mat; it's 1234 o'clock!\n\n  The end — naïve 東京 😀\t" * 5
 
@@ -54,11 +58,12 @@ def test_a_special_token_that_is_a_token_is_refused() -> None:
         BPE.train(["the the"], special_tokens=["the"])
 
 
-@pytest.mark.parametrize("text", ["", "H", "He"])
-def test_too_little_text_makes_a_smaller_vocabulary(text: str) -> None:
-    tokenizer = BPE.train([text], vocab_size=270, special_tokens=())
-    assert tokenizer.vocab_size == 256 + (text == "He")
-    assert tokenizer.decode(tokenizer.encode("Hello")) == "Hello"
+def test_too_little_text_makes_a_smaller_vocabulary(number: Number) -> None:
+    assert number("bpe-17") == "Edge-case checks passed."
+    for text, trainer in product(["", "H", "He"], ["auto", "hornbook"]):
+        tokenizer = BPE.train([text], vocab_size=270, special_tokens=(), trainer=trainer)
+        assert tokenizer.vocab_size == 256 + (text == "He")
+        assert tokenizer.decode(tokenizer.encode("Hello")) == "Hello"
 
 
 def test_bytes_then_merges_then_special_tokens() -> None:
@@ -68,10 +73,9 @@ def test_bytes_then_merges_then_special_tokens() -> None:
     assert BPE.train(["no end"], special_tokens=()).end_of_text is None
 
 
-def test_bytes_of_this_is_some_text() -> None:
+def test_bytes_of_this_is_some_text(number: Number) -> None:
     bytes_only = BPE.train([], vocab_size=257)
-    expected = [84, 104, 105, 115, 32, 105, 115, 32, 115, 111, 109, 101, 32, 116, 101, 120, 116]
-    assert bytes_only.encode("This is some text") == expected
+    assert bytes_only.encode("This is some text") == number("bpe-06")["bytes"]
 
 
 @settings(max_examples=200)
@@ -126,32 +130,30 @@ class TestGPT2:
     def gpt2(self, shared_data: Callable[[str], Path]) -> BPE:
         return read_once(shared_data("gpt2-vocabulary"))
 
-    def test_sizes(self, gpt2: BPE) -> None:
-        assert (gpt2.vocab_size, len(gpt2.parts.merges), gpt2.end_of_text) == (50257, 50000, 50256)
-        assert [gpt2.encode(text) for text in ("\n", "\r", " ")] == [[198], [201], [220]]
+    def test_sizes(self, gpt2: BPE, number: Number) -> None:
+        newline, carriage_return, space = (gpt2.encode(text) for text in ("\n", "\r", " "))
+        expected = number("bpe-01")
+        assert (gpt2.vocab_size, len(gpt2.parts.merges)) == (expected["n_vocab"], expected["n_merges"])
+        assert gpt2.end_of_text == expected["endoftext"] == gpt2.vocab_size - 1
+        assert newline == [expected["newline"]]
+        assert carriage_return == [expected["carriage_return"]]
+        assert space == [expected["space"]]
 
-    def test_published_ids(self, gpt2: BPE) -> None:
+    def test_published_ids(self, gpt2: BPE, number: Number) -> None:
         text = "Hello, do you like tea? <|endoftext|> In the sunlit terracesof someunknownPlace."
         ids = gpt2.encode(text, allow_special=True)
-        assert ids == [
-            *(15496, 11, 466, 345, 588, 8887, 30, 220, 50256, 554),
-            *(262, 4252, 18250, 8812, 2114, 1659, 617, 34680, 27271, 13),
-        ]
-        assert gpt2.decode(ids) == text
-        assert gpt2.encode("This is some text") == [1212, 318, 617, 2420]
+        assert {"ids": ids, "decoded": gpt2.decode(ids)} == number("bpe-02")
+        assert gpt2.encode("This is some text") == number("bpe-06")["ids"]
 
-    def test_unknown_words_in_pieces(self, gpt2: BPE) -> None:
+    def test_unknown_words_in_pieces(self, gpt2: BPE, number: Number) -> None:
         ids = gpt2.encode("Akwirw ier")
-        assert ids == [33901, 86, 343, 86, 220, 959]
-        assert [gpt2.token_text(token_id) for token_id in ids] == ["Ak", "w", "ir", "w", " ", "ier"]
+        assert {"ids": ids, "pieces": [gpt2.token_text(token_id) for token_id in ids]} == number("bpe-03")
         with_end = gpt2.encode("Akwirw <|endoftext|> ier.", allow_special=True)
-        assert with_end == [33901, 86, 343, 86, 220, 50256, 220, 959, 13]
-        assert gpt2.decode(with_end) == "Akwirw <|endoftext|> ier."
+        assert {"ids": with_end, "decoded": gpt2.decode(with_end)} == number("bpe-04")
 
-    def test_spot_checks(self, gpt2: BPE) -> None:
-        spots = {0: "!", 1: '"', 2: "#", 256: " t", 257: " a", 298: "ent", 299: " n", 318: " is", 617: " some"}
-        spots |= {1212: "This", 2420: " text"}
-        assert {token_id: gpt2.token_text(token_id) for token_id in spots} == spots
+    def test_spot_checks(self, gpt2: BPE, number: Number) -> None:
+        spots = number("bpe-13")
+        assert {token_id: gpt2.token_text(int(token_id)) for token_id in spots} == spots
 
     def test_merges_follow_from_the_ids(self, gpt2: BPE) -> None:
         assert parents(gpt2.parts.tokens) == gpt2.parts.merges

@@ -1,10 +1,12 @@
 """Learning and applying merges: hand-worked cases, a recount after every merge, and rustbpe."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -49,9 +51,19 @@ def test_replace_pair() -> None:
 def test_the_cat_in_the_hat_by_hand() -> None:
     # without a pattern, as one piece; ties go to the smaller ids: (a, t) and (e, " ") come before (t, h)
     assert learn_merges({b"the cat in the hat": 1}, 3) == [(97, 116), (101, 32), (104, 257)]
-    # with the order of the textbook, th, the, "the "
-    merges = {(116, 104): (0, 256), (256, 101): (1, 257), (257, 32): (2, 258)}
-    assert apply_merges(list(b"the cat in the hat"), merges) == [258, *b"cat in ", 258, *b"hat"]
+
+
+def test_the_cat_in_the_hat_with_the_books_merges(number: Callable[[str], Any]) -> None:
+    """The book breaks the ties the other way: "th", "the", "the "; its steps are written with new ids in <>."""
+    expected = number("bpe-16")
+
+    def ids(written: str) -> list[int]:
+        return [int(part[1]) if part[1] else ord(part[0]) for part in re.finditer(r"<(\d+)>|.", written)]
+
+    pairs = [tuple(ids(expected[f"merge_{new}"].replace(" (space)", " "))) for new in (256, 257, 258)]
+    assert pairs == [(116, 104), (256, 101), (257, 32)]
+    merges = {pair: (rank, 256 + rank) for rank, pair in enumerate(pairs)}
+    assert apply_merges(list(expected["decoded"].encode()), merges) == ids(expected["final"])
 
 
 @given(pieces=PIECES, num_merges=st.integers(0, 40))

@@ -1,9 +1,11 @@
 """Words to ids, against the numbers of the book (chapter 2) and its own regular expression."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hornbook.errors import UserError
 from hornbook.tokenizers.base import END_OF_TEXT, UNKNOWN
 from hornbook.tokenizers.word import Word, words
 
+Number = Callable[[str], Any]
 BOOK = r"([,.:;?_!\"()']|--|\s)"
 
 
@@ -29,20 +32,13 @@ def test_the_split_is_the_books(text: str) -> None:
     assert words(text, "whitespace") == text.split()
 
 
-def test_the_first_splits_of_the_book() -> None:
-    assert words("Hello, world. Is this-- a test?") == [
-        "Hello",
-        ",",
-        "world",
-        ".",
-        "Is",
-        "this",
-        "--",
-        "a",
-        "test",
-        "?",
-    ]
-    assert words("Hello, world. This, is a test.") == ["Hello", ",", "world", ".", "This", ",", "is", "a", "test", "."]
+def test_the_first_splits_of_the_book(number: Number) -> None:
+    """The steps on the way to the pattern: at spaces, at commas and stops too, blanks dropped, and all marks."""
+    text = "Hello, world. This, is a test."
+    assert "".join(number("tok-02")) == "".join(number("tok-03")) == text
+    assert words(text, "whitespace") == [item for item in number("tok-02") if item.strip()]
+    assert words(text) == [item for item in number("tok-03") if item.strip()] == number("tok-04")
+    assert words("Hello, world. Is this-- a test?") == number("tok-05")
 
 
 def test_special_tokens_and_unknown_words() -> None:
@@ -66,47 +62,53 @@ class TestTheVerdict:
     def text(self, shared_data: Callable[[str], Path]) -> str:
         return shared_data("the-verdict.txt").read_text(encoding="utf-8")
 
-    def test_tokens_and_vocabulary(self, text: str) -> None:
-        assert " ".join(words(text)[:30]) == (
-            "I HAD always thought Jack Gisburn rather a cheap genius -- though a good fellow enough -- so it was no "
-            "great surprise to me to hear that , in"
-        )
-        assert len(words(text)) == 4690
-        assert len(set(words(text))) == 1130
+    def test_the_text(self, text: str, number: Number) -> None:
+        assert {
+            "n_chars": len(text),
+            "first99": text[:99],
+            "last99": text[-99:],
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        } == number("tok-01")
 
-    def test_the_special_tokens_come_last(self, text: str) -> None:
-        tokenizer = Word.train([text])
-        assert tokenizer.vocab_size == 1132
-        assert tokenizer.vocabulary.names[-5:] == ["younger", "your", "yourself", END_OF_TEXT, UNKNOWN]
-        assert tokenizer.special_tokens == {END_OF_TEXT: 1130, UNKNOWN: 1131}
+    def test_tokens_and_vocabulary(self, text: str, number: Number) -> None:
+        assert words(text)[:30] == number("tok-06")
+        assert {"n_tokens": len(words(text)), "vocab_size": len(set(words(text)))} == number("tok-07")
 
-    def test_known_words_and_the_spacing_that_is_lost(self, text: str) -> None:
+    def test_the_special_tokens_come_last(self, text: str, number: Number) -> None:
+        tokenizer, expected = Word.train([text]), number("tok-11")
+        assert tokenizer.vocab_size == expected["vocab_size"]
+        assert [
+            [name, expected["vocab_size"] - 5 + place] for place, name in enumerate(tokenizer.vocabulary.names[-5:])
+        ] == expected["last5"]
+        assert tokenizer.special_tokens == dict(expected["last5"][-2:]) == {END_OF_TEXT: 1130, UNKNOWN: 1131}
+
+    def test_known_words_and_the_spacing_that_is_lost(self, text: str, number: Number) -> None:
         tokenizer = Word.train([text])
         ids = tokenizer.encode(
             '"It\'s the last he painted, you know," \n           Mrs. Gisburn said with pardonable pride.'
         )
-        assert ids == [1, 56, 2, 850, 988, 602, 533, 746, 5, 1126, 596, 5, 1, 67, 7, 38, 851, 1108, 754, 793, 7]
-        assert (
-            tokenizer.decode(ids) == '" It\' s the last he painted, you know," Mrs. Gisburn said with pardonable pride.'
-        )
+        assert {"ids": ids, "decoded": tokenizer.decode(ids)} == number("tok-09")
 
-    def test_an_unknown_word_is_no_crash(self, text: str) -> None:
-        tokenizer = Word.train([text])
-        assert tokenizer.unknown_parts("Hello, do you like tea. Is this-- a test?") == Counter(["Hello", "Is", "test"])
+    def test_an_unknown_word_is_no_crash(self, text: str, number: Number) -> None:
+        """A dictionary alone raises an error here; the tokenizer names the words and writes <|unk|>."""
+        tokenizer, sentence = Word.train([text]), "Hello, do you like tea. Is this-- a test?"
+        with pytest.raises(KeyError) as raised:
+            [tokenizer.vocabulary.ids[word] for word in words(sentence)]
+        assert f"KeyError: {raised.value}" == number("tok-10")
+        assert tokenizer.unknown_parts(sentence) == Counter(["Hello", "Is", "test"])
+        assert tokenizer.count_unknown(tokenizer.encode(sentence)) == 3
 
-    def test_unknown_words_and_end_of_text(self, text: str) -> None:
+    def test_unknown_words_and_end_of_text(self, text: str, number: Number) -> None:
         tokenizer = Word.train([text])
         ids = tokenizer.encode(
             "Hello, do you like tea? <|endoftext|> In the sunlit terraces of the palace.", allow_special=True
         )
-        assert ids == [1131, 5, 355, 1126, 628, 975, 10, 1130, 55, 988, 956, 984, 722, 988, 1131, 7]
-        assert tokenizer.decode(ids) == (
-            "<|unk|>, do you like tea? <|endoftext|> In the sunlit terraces of the <|unk|>."
-        )
+        assert {"ids": ids, "decoded": tokenizer.decode(ids)} == number("tok-12")
 
 
-def test_meditations_words_between_spaces(shared_data: Callable[[str], Path]) -> None:
-    text = shared_data("meditations.txt").read_text(encoding="utf-8").lower()
-    assert len(Word.train([text], split="whitespace").vocabulary.pieces) == 10209
+def test_meditations_words_between_spaces(shared_data: Callable[[str], Path], number: Number) -> None:
+    text, expected = shared_data("meditations.txt").read_text(encoding="utf-8").lower(), number("mixa-01")
+    pieces = Word.train([text], split="whitespace").vocabulary.pieces
+    assert len(pieces) == expected["words_before_digit_filter"]
     kept = [word for word in text.split() if not re.search(r"\d", word)]
-    assert len(Word.train([" ".join(kept)], split="whitespace").vocabulary.pieces) == 9959
+    assert len(Word.train([" ".join(kept)], split="whitespace").vocabulary.pieces) == expected["words_vocab"]

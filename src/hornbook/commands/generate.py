@@ -14,6 +14,8 @@ def generate(
     temperature: float = 0.8,
     top_k: int | None = 50,
     top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float = 1.0,
     seed: int = 0,
     stop: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     device: str = "auto",
@@ -38,6 +40,10 @@ def generate(
         Draw from the k likeliest tokens only; none keeps all.
     top_p
         Draw from the likeliest tokens that together reach this probability only.
+    min_p
+        Draw from tokens only that are at least this share as likely as the likeliest; 0.05 is usual.
+    repetition_penalty
+        Makes what the prompt and the text so far hold less likely: 1 changes nothing, 1.2 is usual.
     seed
         The number that decides every draw.
     stop
@@ -53,7 +59,9 @@ def generate(
     from hornbook.commands.base import print_json, talk
     from hornbook.generation.sampling import Sampling
 
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
+    sampling = Sampling(
+        temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty
+    )
     settings = {"max_new_tokens": max_new_tokens, **sampling.model_dump(), "stop": list(stop)}
     language_model = hornbook.load(model, device)
     context_length = language_model.config.context_length

@@ -26,8 +26,9 @@ def generate_tokens(
     """The tokens that follow `prompt_ids`, at most `max_new_tokens`, ending before the first of `stop_ids`.
 
     Same arguments, same tokens. Of a prompt longer than the context the last `context_length` tokens are read; a full
-    context slides (see `lockstep`). Ids from `vocab_size` on are never drawn. The model is in evaluation mode while
-    the iterator lives. Errors: `UserError` for an empty prompt, `max_new_tokens` below 1, or logits without numbers.
+    context slides (see `lockstep`); a repetition penalty looks at all that was read and written. Ids from `vocab_size`
+    on are never drawn. The model is in evaluation mode while the iterator lives.
+    Errors: `UserError` for an empty prompt, `max_new_tokens` below 1, or logits without numbers.
     """
     pick = Picker(sampling, seed, frozenset(stop_ids), vocab_size)
     return (token for _, token in generate_batch(model, [prompt_ids], pick, max_new_tokens=max_new_tokens))
@@ -42,6 +43,8 @@ class SamplingOptions(TypedDict, total=False):
     temperature: float
     top_k: int | None
     top_p: float | None
+    min_p: float | None
+    repetition_penalty: float
 
 
 class LanguageModel:
@@ -122,8 +125,8 @@ class LanguageModel:
         texts = ["" for _ in prompts]
         draw = Picker(Sampling(**sampling), seed, self._stop_ids(), self.tokenizer.vocab_size)
 
-        def pick(number: int, place: int, logits: Tensor) -> int | None:
-            return None if stops[number].stopped else draw(number, place, logits)
+        def pick(number: int, place: int, logits: Tensor, row: Sequence[int]) -> int | None:
+            return None if stops[number].stopped else draw(number, place, logits, row)
 
         for number, token in generate_batch(self.model, prompts, pick, max_new_tokens=max_new_tokens):
             texts[number] += stops[number].push(streams[number].push(token))

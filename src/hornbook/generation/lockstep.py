@@ -21,12 +21,13 @@ from hornbook.randomness import torch_generator
 
 BATCH_SIZE = 32  # prompts read together: in larger batches lengths differ more, and the short wait for the long
 
-Pick = Callable[[int, int, torch.Tensor], int | None]  # (prompt, how many came before, logits (V,)) -> token or the end
+# (prompt, how many came before, logits (V,), the prompt's tokens and those that came) -> token, or None for the end
+Pick = Callable[[int, int, torch.Tensor, Sequence[int]], int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Picker:
-    """Draws the next token of one text: a pure function of the logits and of (seed, prompt, place).
+    """Draws the next token of one text: a pure function of the logits, the text so far and (seed, prompt, place).
 
     None, the end, for any of `stop_ids`. Ids from `vocab_size` on (padding rows of an output layer) are never drawn.
     """
@@ -36,8 +37,11 @@ class Picker:
     stop_ids: frozenset[int] = frozenset()
     vocab_size: int | None = None
 
-    def __call__(self, prompt: int, place: int, logits: torch.Tensor) -> int | None:
-        """The token `place` after prompt number `prompt`: logits (V,) -> id, or None for the end."""
+    def __call__(self, prompt: int, place: int, logits: torch.Tensor, row: Sequence[int]) -> int | None:
+        """The token `place` after prompt number `prompt`: logits (V,) -> id, or None for the end.
+
+        `row` is the text so far, prompt and all: what a repetition penalty looks at.
+        """
         logits = logits[: self.vocab_size]
         if not math.isfinite(float(logits.max())):
             raise UserError(
@@ -45,7 +49,9 @@ class Picker:
                 hint="its training failed: use an earlier checkpoint",
             )
         generator = None if self.sampling.greedy else torch_generator(self.seed, "generate", prompt, place)
-        token = int(choose(logits, self.sampling, generator))
+        size = len(logits)
+        seen = [] if self.sampling.repetition_penalty == 1 else [token for token in set(row) if token < size]
+        token = int(choose(logits, self.sampling, generator, seen))
         return None if token in self.stop_ids else token
 
 
@@ -125,7 +131,7 @@ def _together(
             if position < lengths[number] or number in finished:
                 continue
             place = position - lengths[number]
-            token = pick(number, place, logits[number]) if place < max_new_tokens else None
+            token = pick(number, place, logits[number], row) if place < max_new_tokens else None
             if token is None:
                 finished.add(number)
                 continue

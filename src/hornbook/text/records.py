@@ -22,7 +22,7 @@ def read_jsonl(path: Path, encoding: Encoding, text_field: str) -> Iterator[Reco
     """
     for number, (line, start, end) in enumerate(lines(path, encoding), 1):
         if line.strip():
-            yield _field(_parsed(line, path, number), text_field, path, number), start, end
+            yield _field(json_object(line, path, number), text_field, path, number), start, end
 
 
 def read_csv(path: Path, encoding: Encoding, text_field: str) -> Iterator[Record]:
@@ -65,7 +65,8 @@ def lines(path: Path, encoding: Encoding) -> Iterator[Record]:
         yield buffer, start, start + encoding.num_bytes(buffer)
 
 
-def _parsed(line: str, path: Path, number: int) -> dict[str, Any]:
+def json_object(line: str, path: Path, number: int) -> dict[str, Any]:
+    """The object that line `number` of a jsonl file holds. Errors: `UserError` with file and line where it isn't one."""
     try:
         record = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
