@@ -1,0 +1,100 @@
+"""Instructions and answers as rows of tokens: the prompt is read, the answer and its end are learned.
+
+The prompt and the answer are encoded apart and joined. So the prompt's ids in training are, id for id, those that a
+user's question has later, whatever the answer begins with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hornbook.errors import UserError
+from hornbook.finetuning.entries import read_entries
+from hornbook.finetuning.rows import Row, shifted
+from hornbook.layers.loss import IGNORED
+from hornbook.tokenizers.base import Tokenizer
+
+ALPACA = "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """What is asked, what it is asked about (may be empty), and the answer wanted."""
+
+    instruction: str
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """An example's tokens, and for each whether it is trained: what a person looks at to see what will be learned."""
+
+    tokens: list[int]
+    trained: list[bool]
+
+    def row(self, max_length: int | None = None) -> Row:
+        """The row for training; of a longer one the first `max_length` positions are kept, so the end may be lost.
+
+        Errors: `UserError` where nothing trained is left.
+        """
+        row = shifted(self.tokens, self.trained)
+        kept = Row(row.inputs[:max_length], row.targets[:max_length])
+        if all(target == IGNORED for target in kept.targets):
+            where = "" if max_length is None else f" within its first {max_length} tokens"
+            raise UserError(f"an example of {len(self.tokens)} tokens has nothing to learn{where}")
+        return kept
+
+
+def read_instructions(path: Path) -> list[Instruction]:
+    """The entries `{"instruction", "input" (may be absent), "output"}` of a .json list or a .jsonl file, in order.
+
+    Errors: `UserError` with its place for each field that is missing, empty or no text, and for a file without entries.
+    """
+    found = [
+        Instruction(
+            entry.filled("instruction"),
+            entry.text("input") if "input" in entry.fields else "",
+            entry.filled("output"),
+        )
+        for entry in read_entries(path)
+    ]
+    if not found:
+        raise UserError(f"'{path}' has no entries")
+    return found
+
+
+def alpaca_prompt(instruction: str, about: str = "") -> str:
+    """The prompt of the template `alpaca`, up to where the answer begins; without input its section is left out.
+
+    Source: Taori et al. 2023, "Stanford Alpaca".
+    """
+    section = f"\n\n### Input:\n{about}" if about else ""
+    return f"{ALPACA}\n\n### Instruction:\n{instruction}{section}\n\n### Response:\n"
+
+
+def mark(prompt: str, answer: str, tokenizer: Tokenizer, *, train_prompt: bool = False) -> Marked:
+    """The tokens of prompt, answer and the end of the text; trained are the answer and the end, or all.
+
+    Errors: `UserError` where the tokenizer has no end token: a model that never saw an end never stops.
+    """
+    end = tokenizer.end_of_text
+    if end is None:
+        raise UserError("this tokenizer has no end token, so an answer would never end")
+    before, after = tokenizer.encode(prompt), [*tokenizer.encode(answer), end]
+    return Marked(before + after, [train_prompt] * len(before) + [True] * len(after))
+
+
+def instruction_rows(
+    examples: Sequence[Instruction],
+    tokenizer: Tokenizer,
+    max_length: int | None = None,
+    *,
+    train_prompt: bool = False,
+) -> list[Row]:
+    """The rows of examples in the template `alpaca`, in order. Errors: as `mark` and `Marked.row`."""
+    marked = [
+        mark(alpaca_prompt(each.instruction, each.input), each.output, tokenizer, train_prompt=train_prompt)
+        for each in examples
+    ]
+    return [each.row(max_length) for each in marked]

@@ -1,0 +1,67 @@
+"""Entries of a JSON list or a jsonl file: named fields, and where each stands, so that every mistake can be named."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hornbook.errors import UserError
+from hornbook.files import read_json
+from hornbook.text.encoding import detect_encoding
+from hornbook.text.records import json_object, lines
+
+JSONL = (".jsonl", ".ndjson")
+
+
+class Entry(NamedTuple):
+    """The fields of one entry, and its place for messages: ("'a.jsonl' line 3", {"instruction": ...})."""
+
+    place: str
+    fields: dict[str, Any]
+
+    def text(self, name: str) -> str:
+        """The field `name`, which must be text. Errors: `UserError` with the place where it is absent or no text."""
+        value = self.value(name)
+        if not isinstance(value, str):
+            raise UserError(f"{self.place}: the field '{name}' is not text but {value!r:.60}")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{self.place}: half a character (a lone surrogate) in '{name}'") from None
+        return value
+
+    def filled(self, name: str) -> str:
+        """The field `name`, which must be text with something in it. Errors: as `text`, and for a blank one."""
+        text = self.text(name)
+        if not text.strip():
+            raise UserError(f"{self.place}: the field '{name}' is empty", hint="mend or delete the entry")
+        return text
+
+    def value(self, name: str) -> Any:
+        """The field `name` of any type. Errors: `UserError` with the place and the fields where it is absent."""
+        if name not in self.fields:
+            raise UserError(f"{self.place} has no field '{name}'", choices=self.fields)
+        return self.fields[name]
+
+
+def read_entries(path: Path) -> Iterator[Entry]:
+    """The objects of a .json file (one list) or a .jsonl file (one a line, blank lines passed over).
+
+    Errors: `UserError` for another kind of file, and with its place for each thing that isn't an object.
+    """
+    path = Path(path)
+    if path.suffix.lower() in JSONL:
+        for number, (line, _, _) in enumerate(lines(path, detect_encoding(path)), 1):
+            if line.strip():
+                yield Entry(f"'{path}' line {number}", json_object(line, path, number))
+        return
+    if path.suffix.lower() != ".json":
+        raise UserError(f"can't read entries from '{path}'", choices=[".json", *JSONL])
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise UserError(
+            f"'{path}' is not a list of entries", hint="write [{...}, {...}], or one object a line in .jsonl"
+        )
+    for number, fields in enumerate(entries, 1):
+        if not isinstance(fields, dict):
+            raise UserError(f"'{path}' entry {number} is not a JSON object but {fields!r:.60}")
+        yield Entry(f"'{path}' entry {number}", fields)

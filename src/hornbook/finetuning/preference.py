@@ -1,0 +1,148 @@
+"""Learning from pairs of answers, one chosen and one rejected: direct preference optimization (DPO).
+
+Source: Rafailov et al. 2023, "Direct preference optimization: your language model is secretly a reward model", eq. 7.
+The reference is the model before this training. Of it one number a pair is needed, so it is computed once and kept.
+P pairs, B rows, T positions, V vocabulary.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hornbook.errors import UserError
+from hornbook.finetuning.conversation import alpaca_prompt, mark
+from hornbook.finetuning.entries import read_entries
+from hornbook.finetuning.rows import Row, in_order, pad_rows
+from hornbook.layers.evaluating import evaluating
+from hornbook.layers.loss import IGNORED, Batch
+from hornbook.tokenizers.base import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What is asked, what about (may be empty), and two answers, of which people chose the first."""
+
+    instruction: str
+    input: str
+    chosen: str
+    rejected: str
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether the answers are the same: its loss is always ln 2 and its gradient 0."""
+        return self.chosen == self.rejected
+
+
+class Pair(NamedTuple):
+    """Two rows with the same prompt, and how much likelier the reference finds the chosen answer, in nats."""
+
+    chosen: Row
+    rejected: Row
+    reference_margin: float | None = None
+
+
+def read_preferences(path: Path) -> list[Preference]:
+    """The entries `{"instruction", "input" (may be absent), "chosen", "rejected"}` of a .json list or a .jsonl file.
+
+    An entry with two equal answers stays: it teaches nothing (`Preference.is_tie`). Errors: `UserError` with its place
+    for a missing or empty field; for a file without entries.
+    """
+    found = [
+        Preference(
+            entry.filled("instruction"),
+            entry.text("input") if "input" in entry.fields else "",
+            entry.filled("chosen"),
+            entry.filled("rejected"),
+        )
+        for entry in read_entries(path)
+    ]
+    if not found:
+        raise UserError(f"'{path}' has no entries")
+    return found
+
+
+def preference_pair(preference: Preference, tokenizer: Tokenizer, max_length: int | None = None) -> Pair:
+    """Both answers behind the prompt of the template `alpaca`; only they and their ends count. Errors: as `mark`."""
+    prompt = alpaca_prompt(preference.instruction, preference.input)
+    chosen, rejected = (
+        mark(prompt, answer, tokenizer).row(max_length) for answer in (preference.chosen, preference.rejected)
+    )
+    return Pair(chosen, rejected)
+
+
+def with_reference(pairs: Sequence[Pair], model: nn.Module, pad_id: int, batch_size: int = 16) -> list[Pair]:
+    """The pairs with the margin that `model` gives each: to be called once, before `model` is trained."""
+    device = next(model.parameters()).device
+    margins: list[float] = []
+    with evaluating(model):
+        for inputs, _ in in_order(pairs, lambda some: (_stack(some, pad_id), torch.empty(0)), batch_size):
+            margins += pair_margins(model, inputs.to(device)).tolist()
+    return [pair._replace(reference_margin=margin) for pair, margin in zip(pairs, margins, strict=True)]
+
+
+def pad_pairs(pairs: Sequence[Pair], pad_id: int) -> Batch:
+    """Pairs as a batch of the training loop: inputs (P, 2, 2, T) int64, targets (P,) the reference's margins.
+
+    The second axis is chosen, rejected; the third is a row's inputs, its targets. One target a pair: the loop's loss
+    is the mean over pairs. Errors: `ValueError` for a pair that `with_reference` has not seen.
+    """
+    margins = [pair.reference_margin for pair in pairs]
+    if None in margins:
+        raise ValueError("a pair has no reference margin: call with_reference first")
+    return _stack(pairs, pad_id), torch.tensor(margins, dtype=torch.float32)
+
+
+def answer_log_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
+    """The log of the probability of each whole answer: logits (B, T, V), targets (B, T) -> (B,) nats, summed over it.
+
+    As in the paper; a mean over the tokens, which some programs take, would pay no attention to an answer's length.
+    """
+    losses = F.cross_entropy(
+        logits.flatten(0, -2).float(), targets.flatten(), ignore_index=IGNORED, reduction="none"
+    )  # 0 where ignored
+    return -losses.view_as(targets).sum(dim=-1)
+
+
+def pair_margins(model: nn.Module, inputs: Tensor) -> Tensor:
+    """How much likelier the chosen answers are than the rejected ones: (P, 2, 2, T) -> (P,) nats."""
+    rows = inputs.flatten(0, 1)  # (2 P, 2, T)
+    found = answer_log_probabilities(model(rows[:, 0]), rows[:, 1]).view(-1, 2)  # (P, 2)
+    return found[:, 0] - found[:, 1]
+
+
+def dpo_loss(margins: Tensor, reference_margins: Tensor, beta: float = 0.1) -> Tensor:
+    """-ln sigmoid(beta (margin - reference margin)), elementwise; ln 2 where the model is still its reference.
+
+    A margin is ln p(chosen) - ln p(rejected), so this is the paper's loss with its four terms grouped by model.
+    """
+    return -F.logsigmoid(beta * (margins - reference_margins))
+
+
+def preference_loss(model: nn.Module, inputs: Tensor, targets: Tensor, beta: float = 0.1) -> tuple[Tensor, Tensor]:
+    """The loss for the training loop: a batch of `pad_pairs` -> (sum over pairs, their count)."""
+    losses = dpo_loss(pair_margins(model, inputs), targets, beta)
+    return losses.sum(), torch.tensor(len(losses), device=losses.device)
+
+
+def preference_accuracy(model: nn.Module, batches: Iterable[Batch], beta: float = 0.1) -> tuple[float, float]:
+    """(share of pairs that the model has learned to tell apart, mean reward margin beta (margin - reference margin)).
+
+    A pair counts as right where its reward margin is above 0; the reference itself has none.
+    """
+    device = next(model.parameters()).device
+    with evaluating(model):
+        rewards = torch.cat(
+            [beta * (pair_margins(model, inputs.to(device)) - targets.to(device)) for inputs, targets in batches]
+        )
+    return float((rewards > 0).float().mean()), float(rewards.mean())
+
+
+def _stack(pairs: Sequence[Pair], pad_id: int) -> Tensor:
+    rows = [row for pair in pairs for row in (pair.chosen, pair.rejected)]
+    inputs, targets = pad_rows(rows, pad_id)  # (2 P, T) each
+    return torch.stack([inputs, targets], dim=1).view(len(pairs), 2, 2, -1)
