@@ -1,6 +1,6 @@
 """A text as a model reads it: every token in a box, with its id below."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,28 +33,57 @@ def token_boxes(
     stands below its box. Colours only part neighbours; they mean nothing.
     Errors: `UserError` for no token, or more than 400: smaller boxes could not be read.
     """
-    if not 1 <= len(pieces) <= MOST_TOKENS:
-        raise UserError(
-            f"{len(pieces)} tokens can't be drawn legibly", hint=f"give a text of 1 to {MOST_TOKENS} tokens"
-        )
-    labels = [_label(piece) for piece in pieces]
-    below = [str(number) for number in ids] or [""] * len(labels)
-    widths = [_box_width(label, number) for label, number in zip(labels, below, strict=True)]
-    places, lines = wrap(widths, width - 2 * MARGIN)
-    top = 0.8 if title else 0.2
-    height = top + lines * LINE_HEIGHT + 0.1
-    with picture(path_stem, width, height) as figure:
+    return token_rows({title: (pieces, ids)}, path_stem, width=width)
+
+
+def token_rows(
+    rows: Mapping[str, tuple[Sequence[str], Sequence[int]]],
+    path_stem: Path | str,
+    *,
+    characters: int | None = None,
+    width: float = 9.0,
+) -> list[Path]:
+    """Draw several texts, or one text as several tokenizers cut it: name -> (pieces, ids). See `token_boxes`.
+
+    `characters` is the length of the one text, for the counts: pieces may lack its blanks, or cut its characters.
+    Errors: `UserError` for a row without tokens, or more than 400 tokens together.
+    """
+    count = sum(len(pieces) for pieces, _ in rows.values())
+    if count > MOST_TOKENS or not all(pieces for pieces, _ in rows.values()) or not rows:
+        raise UserError(f"{count} tokens can't be drawn legibly", hint=f"give a text of 1 to {MOST_TOKENS} tokens")
+    blocks = [_Block(name, pieces, ids, width - 2 * MARGIN) for name, (pieces, ids) in rows.items()]
+    top = 0.2
+    with picture(path_stem, width, top + sum(block.height for block in blocks)) as figure:
         figure.set_layout_engine("none")
         axes = figure.add_axes((0, 0, 1, 1))
         axes.axis("off")
-        axes.set(xlim=(0, width), ylim=(height, 0))  # inches from the top left corner
-        if title:
-            axes.text(MARGIN, 0.2, title, fontsize=13, fontweight="bold", va="top")
-            axes.text(MARGIN, 0.48, _counts(pieces), fontsize=10, color=GREY, va="top")
-        for number, (x, line) in enumerate(places):
-            corner = (MARGIN + x, top + line * LINE_HEIGHT)
-            _box(axes, corner, widths[number], labels[number], below[number], FILLS[number % len(FILLS)])
+        axes.set(xlim=(0, width), ylim=(figure.get_figheight(), 0))  # inches from the top left corner
+        for block in blocks:
+            block.draw(axes, top, characters)
+            top += block.height
     return written(path_stem)
+
+
+class _Block:
+    """The boxes of one text under its name, wrapped to `room` inches."""
+
+    def __init__(self, name: str, pieces: Sequence[str], ids: Sequence[int], room: float) -> None:
+        self.name, self.pieces = name, pieces
+        self.labels = [_label(piece) for piece in pieces]
+        self.below = [str(number) for number in ids] or [""] * len(pieces)
+        self.widths = [_box_width(label, number) for label, number in zip(self.labels, self.below, strict=True)]
+        self.places, lines = wrap(self.widths, room)
+        self.heading = 0.6 if name else 0.0
+        self.height = self.heading + lines * LINE_HEIGHT + 0.1
+
+    def draw(self, axes: "Axes", top: float, characters: int | None) -> None:
+        """Draw the block with its upper edge at `top`."""
+        if self.name:
+            axes.text(MARGIN, top, self.name, fontsize=13, fontweight="bold", va="top")
+            axes.text(MARGIN, top + 0.28, _counts(self.pieces, characters), fontsize=10, color=GREY, va="top")
+        for number, (x, line) in enumerate(self.places):
+            corner = (MARGIN + x, top + self.heading + line * LINE_HEIGHT)
+            _box(axes, corner, self.widths[number], self.labels[number], self.below[number], FILLS[number % len(FILLS)])
 
 
 def wrap(widths: Sequence[float], room: float) -> tuple[list[tuple[float, int]], int]:
@@ -78,8 +107,8 @@ def _box_width(label: str, number: str) -> float:
     return 2 * PADDING + max(len(label) * FONT_SIZE, len(number) * ID_SIZE) * ADVANCE
 
 
-def _counts(pieces: Sequence[str]) -> str:
-    characters = sum(map(len, pieces))
+def _counts(pieces: Sequence[str], characters: int | None) -> str:
+    characters = characters or sum(map(len, pieces))
     return f"{len(pieces):,} tokens for {characters:,} characters: {characters / len(pieces):.2f} characters per token"
 
 
