@@ -1,5 +1,8 @@
 """The order of an epoch: pure, without replacement, whole."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,3 +75,18 @@ def test_a_text_of_exactly_one_window() -> None:
 
 def test_epoch_of() -> None:
     assert epoch_of(15, batch_size=2, num_tokens=210, context_length=10) == 1.5
+
+
+def test_how_often_each_text_of_gpt_3_was_read(number: Callable[[str], Any]) -> None:
+    """A text's share of what is read, not its size, says how often it is read: here a token stands for a million."""
+    table = dict(number("misc-03"))
+    whole, used, shares = (table.pop(name) for name in ("total_tokens_b", "used_tokens_b", "share_sum_pct"))
+    assert sum(size for size, _ in table.values()) == whole
+    assert sum(share for _, share in table.values()) == shares == 101  # they are rounded
+    epochs = {
+        name: epoch_of(used * share, batch_size=1, num_tokens=1000 * size, context_length=10)
+        for name, (size, share) in table.items()
+    }
+    for name, (size, share) in table.items():
+        assert epochs[name] == pytest.approx(used * share / 100 / size, rel=0.02)
+    assert epochs["CommonCrawl"] < 0.5 < 3 < min(epochs["WebText2"], epochs["Wikipedia"])

@@ -74,9 +74,17 @@ def test_prepare_says_what_it_made_and_reuses_it(prepared: Path, capsys: pytest.
     assert run(arguments) == 0
     said = capsys.readouterr()
     assert said.err == f"reusing '{prepared}': nothing has changed\n"
-    assert said.out.startswith(f"{int(len(TEXT) * 0.9):,} training tokens, ")
+    assert said.out == f"dataset  {prepared}  (a vocabulary of {len(set(TEXT)) + 1})\n"
     assert run([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["split_by"] == "position"
+
+
+def test_counts_are_said_once(prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["prepare", str(prepared.parent / "book.txt"), "--tokenizer", "character"]
+    assert run([*arguments, "--out", str(tmp_path / "anew")]) == 0
+    said = capsys.readouterr()
+    assert (said.err + said.out).count(f"{int(len(TEXT) * 0.9):,} ") == 2  # tokens and characters, which are as many
+    assert said.out.count("\n") == 1
 
 
 def test_a_batch_is_the_one_that_training_reads(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:

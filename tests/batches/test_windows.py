@@ -3,16 +3,20 @@
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from hornbook.batches.windows import IGNORED, Windows
 from hornbook.errors import UserError
+from hornbook.tokenizers.bpe import BPE
 
+Number = Callable[[str], Any]
 VOCABULARY = "gpt2-vocabulary"
 
 
@@ -59,50 +63,76 @@ def test_there_is_no_window_beyond_the_last() -> None:
             windows[index]
 
 
-def test_targets_are_the_inputs_one_place_on() -> None:
-    inputs, targets = Windows(np.array([1, 5, 2, 6, 3, 7, 4, 8, 9]), 8)[0]
-    assert inputs.tolist() == [1, 5, 2, 6, 3, 7, 4, 8]
-    assert targets.tolist() == [5, 2, 6, 3, 7, 4, 8, 9]
+def test_targets_are_the_inputs_one_place_on(number: Number) -> None:
+    pair = number("misc-01")
+    inputs, targets = Windows(np.array([*pair["input"], pair["target"][-1]]), 8)[0]
+    assert {"input": inputs.tolist(), "target": targets.tolist()} == pair
 
 
-@pytest.mark.parametrize(
-    ("stride", "expected"),
-    [(1, ["In the heart of", "the heart of the"]), (4, ["In the heart of", "the city stood the"])],
-)
-def test_windows_of_words(stride: int, expected: list[str]) -> None:
+@pytest.mark.parametrize("stride", [1, 4])
+def test_windows_of_words(number: Number, stride: int) -> None:
     words = ["In", "the", "heart", "of", "the", "city", "stood", "the", "old", "library"]
     windows = Windows(np.arange(len(words)), 4, stride)
-    assert [" ".join(words[place] for place in windows[index][0]) for index in range(2)] == expected
+    found = [" ".join(words[place] for place in windows[index][0]) for index in range(2)]
+    assert found == number("data-11")[f"stride{stride}"]
 
 
-@pytest.mark.parametrize(
-    ("context_length", "stride", "count"),
-    [(4, 1, 5141), (4, 4, 1286), (8, 2, 2569), (2, 2, 2572), (256, 128, 39), (256, 256, 20)],
-)
-def test_known_counts_of_windows(verdict: np.ndarray, context_length: int, stride: int, count: int) -> None:
+def test_known_counts_of_windows(verdict: np.ndarray, number: Number) -> None:
     assert len(verdict) == 5145
-    assert len(Windows(verdict, context_length, stride)) == count
+    counts = number("data-02")["window_counts_on_verdict"]
+    assert len(counts) == 6
+    for name, count in counts.items():  # L256_s128: length 256, stride 128
+        context_length, stride = (int(part[1:]) for part in name.split("_"))
+        assert len(Windows(verdict, context_length, stride)) == count
 
 
-def test_known_windows(verdict: np.ndarray) -> None:
+def test_the_books_loader_reads_our_windows(verdict: np.ndarray, number: Number) -> None:
+    """They are a dataset as torch understands it; a text that fills no window is refused as the book's assert does."""
+    defaults = dict(number("data-02")["defaults"])
+    context_length, stride = defaults.pop("max_length"), defaults.pop("stride")
+    batches = list(DataLoader(Windows(verdict, context_length, stride), **defaults))
+    assert len(batches) == 39 // 4
+    assert all(inputs.shape == targets.shape == (4, 256) for inputs, targets in batches)
+    assert "max_length+1" in number("data-02")["tokens_must_exceed"]
+    assert len(Windows(verdict[: context_length + 1], context_length)) == 1
+    with pytest.raises(UserError, match="257 are needed"):
+        Windows(verdict[:context_length], context_length)
+
+
+def test_the_books_seeded_order(number: Number) -> None:
+    """Five examples in batches of two, drawn by torch's loader from its global generator: twice, the second shorter."""
+    points, labels = [[-1.2, 3.1], [-0.9, 2.9], [-0.5, 2.6], [2.3, -1.1], [2.7, -1.5]], [0, 0, 0, 1, 1]
+    windows = Windows(np.arange(6), 1)
+    torch.manual_seed(123)
+    for name, drop_last in (("first", False), ("second", True)):
+        drawn = [inputs.flatten().tolist() for inputs, _ in DataLoader(windows, 2, shuffle=True, drop_last=drop_last)]
+        assert [[[points[n] for n in batch], [labels[n] for n in batch]] for batch in drawn] == number("pt-03")[name]
+
+
+def test_known_windows(verdict: np.ndarray, number: Number) -> None:
     windows = Windows(verdict, 4, stride=1)
-    assert [part.tolist() for part in windows[0]] == [[40, 367, 2885, 1464], [367, 2885, 1464, 1807]]
-    assert [part.tolist() for part in windows[1]] == [[367, 2885, 1464, 1807], [2885, 1464, 1807, 3619]]
-    assert [part.tolist() for part in windows[50]] == [[290, 4920, 2241, 287], [4920, 2241, 287, 257]]
+    for index, name in enumerate(("first", "second")):
+        assert [[part.tolist()] for part in windows[index]] == number("data-03")[name]
 
 
-def test_known_batches(verdict: np.ndarray) -> None:
+def test_every_beginning_of_a_window_has_its_own_target(
+    verdict: np.ndarray, number: Number, shared_data: Callable[[str], Path]
+) -> None:
+    expected = number("data-01")
+    inputs, targets = Windows(verdict[50:], 4, stride=1)[0]
+    assert {"x": inputs.tolist(), "y": targets.tolist()} == {name: expected[name] for name in ("x", "y")}
+    pairs = [[inputs[: place + 1].tolist(), int(target)] for place, target in enumerate(targets)]
+    assert pairs == expected["pairs"]
+    folder = shared_data(VOCABULARY)
+    gpt2 = BPE.from_gpt2_files(folder / "vocab.json", folder / "merges.txt")
+    assert [[gpt2.decode(before), gpt2.decode([after])] for before, after in pairs] == expected["text"]
+
+
+def test_known_batches(verdict: np.ndarray, number: Number) -> None:
     inputs, _ = Windows(verdict, 2, stride=2).gather([0, 2, 4, 6])
-    assert inputs.tolist() == [[40, 367], [2885, 1464], [1807, 3619], [402, 271]]
+    assert inputs.tolist() == number("data-05")
     inputs, targets = Windows(verdict, 8, stride=2).gather(np.array([0, 2]))
-    assert inputs.tolist() == [
-        [40, 367, 2885, 1464, 1807, 3619, 402, 271],
-        [2885, 1464, 1807, 3619, 402, 271, 10899, 2138],
-    ]
-    assert targets.tolist() == [
-        [367, 2885, 1464, 1807, 3619, 402, 271, 10899],
-        [1464, 1807, 3619, 402, 271, 10899, 2138, 257],
-    ]
+    assert {"inputs": inputs.tolist(), "targets": targets.tolist()} == number("data-07")
     assert inputs.dtype == targets.dtype == torch.int64
 
 

@@ -21,6 +21,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["verdit"], "did you mean 'verdict'"),
         (["local"], "unknown corpus 'local'"),
         (["village"], "built in"),
+        (["counting", "--out", "c.jsonl"], "'counting' is built in"),
         (["village", "--out", "v.jsonl", "--from", "x"], "built in"),
         (["village", "--out", "v.jsonl", "--count", "0"], "count must be at least 1"),
         (["village", "--out", "v.jsonl", "--part", "vall"], "val"),

@@ -44,18 +44,20 @@ def ready_tokenizer(settings: PrepareSettings) -> Tokenizer | None:
 
 
 def train_tokenizer(settings: PrepareSettings, pieces: Iterable[Piece], share: float, *, separate: bool) -> Tokenizer:
-    """Train the kind that the settings name on about `share` of the training pieces, chosen by lot.
+    """Train the kind that the settings name on about `share` of the pieces it may see, chosen by lot.
 
     `separate`: there are several documents, so the vocabulary needs <|endoftext|> to mark their ends.
     """
     texts = (
         piece.document.text
         for index, piece in enumerate(pieces)
-        if piece.split == "train" and key(settings.seed, "tokenizer sample", index) < share * 2.0**64
+        if settings.vocabulary_from in ("all", piece.split)
+        and key(settings.seed, "tokenizer sample", index) < share * 2.0**64
     )
     specials = (END_OF_TEXT,) if separate else ()
     kind = find("tokenizers", settings.tokenizer)
-    tokenizer: Tokenizer = kind.train(texts, vocab_size=settings.vocab_size, special_tokens=specials)
+    split = {"split": settings.word_split} if settings.tokenizer == "word" else {}
+    tokenizer: Tokenizer = kind.train(texts, vocab_size=settings.vocab_size, special_tokens=specials, **split)
     return tokenizer
 
 

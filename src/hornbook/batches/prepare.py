@@ -79,6 +79,8 @@ def _made_from(corpus: Corpus, settings: PrepareSettings, ready: Tokenizer | Non
         "clean": [settings.clean, *chain_of(settings.clean)],
         "tokenizer": tokenizer_hash(ready) if ready else settings.tokenizer,
         "vocab_size": settings.vocab_size,
+        "vocabulary_from": settings.vocabulary_from,
+        "word_split": settings.word_split,
         "val_fraction": settings.val_fraction,
         "seed": settings.seed,
     }

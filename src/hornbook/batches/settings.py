@@ -1,6 +1,6 @@
 """What the user decides when text becomes tokens. (Beside `prepare`, in a file that imports nothing heavy.)"""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -18,6 +18,11 @@ class PrepareSettings(Settings):
     """A kind to train (bpe, character, word), a ready one (gpt2, cl100k_base), or the path of a tokenizer.json."""
     vocab_size: int | None = None
     """How many tokens a trained vocabulary has; the kind's own default where not given."""
+    vocabulary_from: Literal["train", "all"] = "train"
+    """The part of the text that a vocabulary is learned from: `all` leaves no word of the validation part unknown, but
+    the vocabulary then has seen it."""
+    word_split: Literal["book", "whitespace"] = "book"
+    """Where the word tokenizer cuts: at spaces and punctuation, as the book does, or at whitespace only."""
     clean: str = "standard"
     """The cleaning recipe."""
     val_fraction: float = 0.1

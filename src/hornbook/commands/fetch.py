@@ -42,12 +42,15 @@ def fetch(
     """
     from hornbook.commands.base import print_json, talk
     from hornbook.corpora.base import DownloadedCorpus, open_corpus
+    from hornbook.errors import UserError
     from hornbook.files import sha256_of
 
     corpus = open_corpus(name)
     if isinstance(corpus, DownloadedCorpus):
         path = corpus.fetch(out, from_file=from_, notify=talk)
         talk(f"{corpus.description} ({corpus.licence})")
+    elif corpus.name != "village":
+        raise UserError(f"'{name}' is built in: there is nothing to fetch", hint=f"hornbook prepare {name}")
     else:
         path = _write_stories(from_, out, part, count, seed)
     if json:

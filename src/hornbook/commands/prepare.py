@@ -21,7 +21,7 @@ def prepare(
     Parameters
     ----------
     source
-        village, verdict, meditations, tiny-shakespeare, sms-spam or instructions; or files and folders of your own.
+        village, counting, verdict, meditations, tiny-shakespeare, sms-spam or instructions; or files and folders of your own.
     out
         The dataset folder to make.
     tokenizer
@@ -48,6 +48,4 @@ def prepare(
     if json:
         print_json(dataset.info)
         return
-    train, val = len(dataset.train), len(dataset.val)
-    print(f"{train:,} training tokens, {val:,} validation tokens, vocabulary {dataset.vocab_size:,}")
-    print(f"dataset  {out}")
+    print(f"dataset  {out}  (a vocabulary of {dataset.vocab_size:,})")  # its counts were told on the way
