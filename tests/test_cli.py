@@ -45,6 +45,44 @@ def test_help_fits_a_terminal_of_80_columns(
     assert max(map(len, out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_help_says_nothing_for_nothing(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """No argument without its name, no default that says only "off" or "empty"."""
+    assert run([*verb, "--help"]) == 0
+    out, _ = capsys.readouterr()
+    for clutter in (
+        "ARGS",
+        "[default: False]",
+        "[default: ()]",
+        '[default: ""]',
+        "[default: None]",
+        "--no-",
+        "--empty-",
+    ):
+        assert clutter not in out
+
+
+@pytest.mark.parametrize(
+    ("verb", "usage"),
+    [
+        ("train", "hornbook train [OPTIONS] [RECIPE] [SETTINGS...]"),
+        ("prepare", "hornbook prepare --out PATH [OPTIONS] [SOURCE...]"),
+        ("fetch", "hornbook fetch [OPTIONS] NAME"),
+        ("show batch", "hornbook show batch [OPTIONS] FOLDER"),
+    ],
+)
+def test_the_usage_names_the_arguments(verb: str, usage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*verb.split(), "--help"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"Usage: {usage}"
+
+
+def test_other_defaults_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["quickstart", "--help"]) == 0
+    out, _ = capsys.readouterr()
+    assert "[default: 1.5]" in out
+    assert "[default: 0]" in out  # a number that is nothing and yet says something
+
+
 def test_hornbook_alone_shows_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 0
     out, _ = capsys.readouterr()

@@ -72,6 +72,28 @@ def test_layers_win_in_order() -> None:
     assert merge(below, above) == {"training": {"steps": 7}, "model": {"num_layers": 2, "qk_norm": True}}
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("HORNBOOK_TRANING_STEPS", "did you mean 'HORNBOOK_TRAINING_STEPS'?"),
+        ("HORNBOOK_MODLE_NUM_LAYERS", "did you mean 'HORNBOOK_MODEL_NUM_LAYERS'?"),
+        ("HORNBOOK_HOM", "did you mean 'HORNBOOK_HOME'?"),
+        ("HORNBOOK_TRAINING", "HORNBOOK_TRAINING_..., HORNBOOK_MODEL_...); hint: unset it"),
+        ("HORNBOOK_XYZZY", "hint: unset it"),
+    ],
+)
+def test_a_variable_that_would_be_ignored_is_an_error(name: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        environment_layer(SECTIONS, {"HORNBOOK_TRAINING_STEPS": "5", name: "5"})
+    line = str(caught.value)
+    assert line.startswith(f"unknown environment variable '{name}'")
+    assert message in line
+
+
+def test_variables_of_others_are_none_of_ours() -> None:
+    assert environment_layer(SECTIONS, {"HOME": "/x", "HORNBOOK_HOME": "/y", "MYHORNBOOK_TRAINING_STEPS": "5"}) == {}
+
+
 def test_values() -> None:
     values = ["4", "1e-3", "true", "none", "gpt", "[1, 2]", "a b", '"4"']
     assert [value_of(text) for text in values] == [4, 1e-3, True, "none", "gpt", [1, 2], "a b", "4"]

@@ -1,11 +1,13 @@
 """The command line: finds the verbs, runs one, and turns a user's mistake into one line and exit code 2."""
 
 import importlib
+import inspect
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Annotated, Any, get_args, get_origin
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -21,11 +23,48 @@ def build_app() -> App:
         name="hornbook",
         help="A language model from the letters up: raw text, tokens, training, generation.",
         version=__version__,
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=_shown_default),
     )
     for verb in names("commands"):
         app.command(getattr(importlib.import_module(f"hornbook.commands.{verb}"), verb))
+    _name_arguments(app, "hornbook")
     return app
+
+
+def _shown_default(value: Any) -> str | None:
+    """A default as the help shows it: nothing for a flag that is off, an empty text or an empty list."""
+    return None if value is None or value is False or value in ("", (), []) else str(value)
+
+
+def _name_arguments(app: App, words: str) -> None:
+    """Give every command below `app` a usage line of its own; cyclopts calls what may be left out [ARGS...]."""
+    for name in set(app) - {*app.help_flags, *app.version_flags}:
+        command = app[name]
+        _name_arguments(command, f"{words} {name}")
+        if command.default_command is not None:
+            command.usage = " ".join([words, name, *_usage(command.default_command)])
+
+
+def _usage(function: Callable[..., Any]) -> list[str]:
+    """The words behind a command's name: `prepare(*source, out: Path, clean="standard")` -> --out PATH [OPTIONS] [SOURCE...]."""
+    before, options, behind = [], [], []
+    for parameter in inspect.signature(function).parameters.values():
+        name, needed = parameter.name.rstrip("_").replace("_", "-"), parameter.default is parameter.empty
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            behind.append(f"[{name.upper()}...]")
+        elif parameter.kind is not parameter.KEYWORD_ONLY:
+            behind.append(name.upper() if needed else f"[{name.upper()}]")
+        elif needed:
+            before.append(f"--{name} {_value_name(parameter.annotation, name)}")
+        else:
+            options = ["[OPTIONS]"]
+    return [*before, *options, *behind]
+
+
+def _value_name(annotation: Any, name: str) -> str:
+    """What stands for an option's value, as cyclopts writes it: the type's name; the option's own where it has several."""
+    plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return (plain.__name__ if isinstance(plain, type) else name).upper()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

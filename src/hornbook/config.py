@@ -8,10 +8,14 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hornbook.errors import UserError, unknown
+from hornbook.errors import UserError, nearest, unknown
 
 Layer = dict[str, dict[str, Any]]  # section -> key -> value
 T = TypeVar("T", bound=BaseModel)
+
+PREFIX = "HORNBOOK_"
+PLAIN_VARIABLES = ("HORNBOOK_HOME", "HORNBOOK_SHARED_DATA")  # fetched texts; the texts that tests look for
+ALL_SETTINGS = "the run.toml of any run holds all settings"
 
 
 class Settings(BaseModel):
@@ -35,13 +39,29 @@ def read_toml(path: Path) -> Layer:
 
 
 def environment_layer(sections: Sequence[str], environment: Mapping[str, str] | None = None) -> Layer:
-    """Settings from variables: HORNBOOK_TRAINING_STEPS=500 -> {"training": {"steps": 500}}."""
+    """Settings from variables: HORNBOOK_TRAINING_STEPS=500 -> {"training": {"steps": 500}}.
+
+    Errors: `UserError` for a HORNBOOK_ variable of no section: a setting that is silently not taken is worse.
+    """
     layer: Layer = {}
     for name, text in (os.environ if environment is None else environment).items():
-        section, _, key = name.removeprefix("HORNBOOK_").lower().partition("_")
-        if name.startswith("HORNBOOK_") and section in sections and key:
+        if name.startswith(PREFIX) and name not in PLAIN_VARIABLES:
+            section, _, key = name.removeprefix(PREFIX).lower().partition("_")
+            if section not in sections or not key:
+                raise _unknown_variable(name, sections)
             layer.setdefault(section, {})[key] = value_of(text)
     return layer
+
+
+def _unknown_variable(name: str, sections: Sequence[str]) -> UserError:
+    words = name.removeprefix(PREFIX)
+    section, _, key = words.partition("_")
+    close = nearest(section.lower(), sections)
+    plain = [variable.removeprefix(PREFIX) for variable in PLAIN_VARIABLES]
+    near = f"{close.upper()}_{key}" if close and key else nearest(words, plain)
+    choices = [*PLAIN_VARIABLES, *(f"{PREFIX}{section.upper()}_..." for section in sections)]
+    hint = f"did you mean '{PREFIX}{near}'?" if near else "unset it"
+    return UserError(f"unknown environment variable '{name}'", choices=choices, hint=hint)
 
 
 def flag_layer(tokens: Sequence[str], sections: Sequence[str]) -> Layer:
@@ -101,7 +121,7 @@ def _first_mistake(error: ValidationError, model: type[BaseModel], section: str)
     match mistake["type"]:
         case "extra_forbidden":
             keys = [f"{section}.{key}" for key in model.model_fields]
-            return unknown("setting", place, keys)
+            return unknown("setting", place, keys, ALL_SETTINGS)
         case "missing":
             return UserError(f"the setting '{place}' is missing", hint=f"add --{place} VALUE")
         case "value_error":

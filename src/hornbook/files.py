@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,12 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise
         message, hint = MENDS[error.errno]
         raise UserError(f"{message} '{error.filename or path}'", hint=hint) from error
+
+
+def system_error(text: str, path: Path) -> OSError | None:
+    """The error of the system in a library's words: 'I/O error: No space left on device (os error 28)' -> OSError 28."""
+    found = re.search(r"\(os error (\d+)\)", text)
+    return OSError(int(found[1]), os.strerror(int(found[1])), str(path)) if found else None
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:

@@ -3,6 +3,7 @@
 import builtins
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 import hornbook
 from hornbook.batches.dataset import open_dataset
 from hornbook.cli import run
+from hornbook.commands._recipe import packaged_recipes
+from hornbook.config import read_toml
 from hornbook.tokenizers.character import Character
 from hornbook.training.checkpoint import newest_intact
 
@@ -149,6 +152,55 @@ def test_commands_that_are_none(place: Path, refused: Refused, arguments: list[s
     (place / "given" / "folder.toml").mkdir()
     assert message in refused(*arguments)
     assert [path.name for path in place.iterdir()] == ["given"]
+
+
+def test_a_corpus_that_is_not_fetched_leads_to_fetch(
+    place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HORNBOOK_HOME", str(place / "home"))
+    line = refused("train", "shakespeare-char")
+    assert "'tiny-shakespeare' is not on this machine yet; hint: hornbook fetch tiny-shakespeare" in line
+    assert [path.name for path in place.iterdir()] == ["given"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--out", "out"]])
+def test_train_without_a_recipe_lists_them(place: Path, capsys: pytest.CaptureFixture[str], flags: list[str]) -> None:
+    assert run(["train", *flags]) == 2
+    out, err = capsys.readouterr()
+    *listed, last = err.splitlines()
+    assert out == ""
+    assert last == "error: no recipe given; hint: name one of these, or a .toml file of your own"
+    shown = dict(line.split(maxsplit=1) for line in listed)
+    assert {name: packaged_recipes()[name].read_text().partition("\n")[0] for name in shown} == {
+        name: f"# {description}" for name, description in shown.items()
+    }
+    assert shown.keys() == packaged_recipes().keys()
+
+
+def test_the_example_in_the_help_of_train_works(capsys: pytest.CaptureFixture[str]) -> None:
+    """The recipe exists, and where its text must be fetched first the example says so."""
+    assert run(["train", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    examples = set(re.findall(r"hornbook train ([\w-]+)", shown)) & packaged_recipes().keys()
+    assert examples
+    for name in examples:
+        source = read_toml(packaged_recipes()[name])["data"]["source"]
+        assert source == "village" or f"hornbook fetch {source}, then hornbook train {name}" in shown
+
+
+def test_a_misspelt_variable_is_not_ignored(
+    place: Path, recipe: str, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HORNBOOK_TRANING_STEPS", "5")
+    assert "did you mean 'HORNBOOK_TRAINING_STEPS'?" in refused("train", recipe, "--out", "out")
+    assert not (place / "out").exists()
+
+
+@pytest.mark.parametrize("flag", ["--model.layers", "--model.zzz", "--training.zzz", "--data.zzz"])
+def test_the_line_about_a_wrong_setting_is_short(place: Path, recipe: str, refused: Refused, flag: str) -> None:
+    line = refused("train", recipe, "--out", "out", flag, "3")
+    assert len(line) < 240
+    assert "the run.toml of any run holds all settings" in line
 
 
 def test_a_dataset_whose_tokenizer_was_replaced(place: Path, recipe: str, trained: Path, refused: Refused) -> None:

@@ -31,7 +31,8 @@ def check_result(out: Path, printed: str) -> None:
 def test_the_default_place_is_the_next_free_one(
     tale: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(_quickstart_sizes, "TOKENS_A_STEP", 256)  # a sixteenth of the work a step
+    for name in ("TOKENS_A_STEP", "BIGRAM_TOKENS_A_STEP"):
+        monkeypatch.setattr(_quickstart_sizes, name, 256)  # an eighth of the work a step, and less
     monkeypatch.chdir(tmp_path)
     first = Path("runs", "quickstart")
     first.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -111,6 +112,74 @@ def test_resuming_a_finished_run_changes_nothing(recipe: str, trained: Path, tmp
     assert run(["resume", str(out)]) == 0
     assert [path.read_bytes() for path in kept] == before
     assert hornbook.load(out).generate("The", max_new_tokens=3)
+
+
+def test_resuming_a_finished_run_says_so(
+    recipe: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = train(recipe, tmp_path / "run", data=trained / "data")
+    first = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"validation loss .* tokens/s", first[0])
+    assert run(["resume", str(out)]) == 0
+    said = capsys.readouterr()
+    again = said.out.splitlines()
+    assert again[0] == "finished already: " + first[0].rpartition(", ")[0]
+    assert again[1:] == first[1:]
+    assert "going on" not in said.err
+    assert run(["resume", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tokens_per_second"] is None
+
+
+def with_losses(monkeypatch: pytest.MonkeyPatch, *losses: float) -> None:
+    """The evaluations find these losses, one after the other."""
+    left = iter(losses)
+    monkeypatch.setattr(loop, "mean_loss", lambda *_: next(left))
+
+
+@pytest.mark.parametrize(
+    ("losses", "flags", "line"),
+    [
+        ((3.0, 2.5), (), "validation loss 2.5000 at step 12, "),
+        ((2.5, 3.25), (), "validation loss 2.5000 at step 6 (the last, step 12, had 3.2500), "),
+        (
+            (2.5, 2.75, 3.0),
+            ("--training.steps", "1200", "--training.patience", "2"),
+            "validation loss 2.5000 at step 6 "
+            "(the last, step 18 of 1,200, had 3.0000: it stopped for want of progress), ",
+        ),
+    ],
+)
+def test_the_last_screen_says_when_the_best_step_was_not_the_last(
+    recipe: str,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    losses: tuple[float, ...],
+    flags: tuple[str, ...],
+    line: str,
+) -> None:
+    with_losses(monkeypatch, *losses)
+    out = train(recipe, tmp_path / "run", *flags, data=trained / "data")
+    printed = capsys.readouterr().out.splitlines()[0]
+    assert printed.startswith(line)
+    assert run(["resume", str(out)]) == 0  # one that stopped early is finished, too
+    assert capsys.readouterr().out.splitlines()[0] == f"finished already: {line.removesuffix(', ')}"
+
+
+def test_json_tells_the_best_step_and_the_last(
+    recipe: str,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with_losses(monkeypatch, 2.5, 3.25)
+    train(recipe, tmp_path / "run", "--json", data=trained / "data")
+    found = json.loads(capsys.readouterr().out)
+    names = ("step", "validation_loss", "last_step", "last_validation_loss")
+    assert [found[name] for name in names] == [6, 2.5, 12, 3.25]
+    assert found["tokens_per_second"] > 0
 
 
 def test_json_is_one_object(recipe: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import torch
 
     from hornbook.batches.prepare import Dataset
+    from hornbook.layers.loss import Batch
     from hornbook.models.base import Model
-    from hornbook.training.measure import Batch
     from hornbook.training.update import Parts, Training
 
 OPENING_TOKENS = 8  # of the validation part: the prompt of samples where a recipe has none
@@ -37,8 +37,8 @@ def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto") -> "Pa
     Errors: `UserError` where the text is shorter than one window, or none of it is kept for validation.
     """
     from hornbook.device import choose_device
+    from hornbook.layers.loss import next_token_loss
     from hornbook.randomness import torch_generator
-    from hornbook.training.measure import next_token_loss
     from hornbook.training.update import Parts
 
     training, place = recipe.training, choose_device(device)

@@ -6,6 +6,7 @@ texts -> dataset -> sizes (from the amount of text) -> steps (from the seconds a
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +35,7 @@ LOOKS = 6  # evaluations on the way
 SHOWN_TOKENS = 120  # in the token picture
 BIGRAM_SHARE = 0.08  # of the training time: a bigram is learned by then, whatever the text
 WARM_STEPS, TIMED_STEPS = 3, 5  # steps of a throwaway model, to learn how fast this machine is
+LayerFor = Callable[[Dataset, int], Layer]  # dataset, steps -> the settings of a run
 VILLAGE_PROMPTS = ("One morning Nora", "Question: Where is the")
 
 
@@ -53,9 +55,9 @@ class Quickstart:
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise UserError(f"'{self.out}' already exists", hint="choose another --out")
         dataset = self._prepare()
-        bigram = self._train(dataset, "bigram", bigram_layer(dataset), self.seconds * BIGRAM_SHARE, None)
+        bigram = self._train(dataset, "bigram", bigram_layer, self.seconds * BIGRAM_SHARE, None)
         left = self.seconds * (1 - BIGRAM_SHARE)
-        gpt = self._train(dataset, "gpt", gpt_layer(dataset), left, bigram.loss)
+        gpt = self._train(dataset, "gpt", gpt_layer, left, bigram.loss)
         self._draw_tokens(dataset)
         return QuickstartResult(self.out, dataset, bigram, gpt, self._questions(gpt), time.monotonic() - started)
 
@@ -70,15 +72,17 @@ class Quickstart:
         settings = PrepareSettings(vocab_size=vocabulary_for(corpus.size_bytes or 5_000_000), seed=self.seed)
         return prepare(corpus, settings, self.out / "data", notify=talk)
 
-    def _train(self, dataset: Dataset, name: str, layer: Layer, seconds: float, baseline: float | None) -> Measured:
+    def _train(
+        self, dataset: Dataset, name: str, layer_for: LayerFor, seconds: float, baseline: float | None
+    ) -> Measured:
         """Train one of the two models for about `seconds` and measure it."""
         prompts = VILLAGE_PROMPTS if self.is_village and name == "gpt" else ()
-        layer = {
-            **layer,
+        rest: Layer = {
             "data": {"folder": str(dataset.folder)},
             "generation": {"prompts": prompts, "max_new_tokens": 60},
         }
-        steps = self._steps(check_recipe(layer), dataset, seconds)
+        steps = self._steps(check_recipe(layer_for(dataset, LEAST_STEPS) | rest), dataset, seconds)
+        layer = layer_for(dataset, steps) | rest
         training = {**layer["training"], "steps": steps, "evaluate_every": -(-steps // LOOKS), "seed": self.seed}
         recipe = check_recipe({**layer, "training": training})
         parts = build_parts(recipe, dataset, self.device)

@@ -43,10 +43,27 @@ def find_recipe(recipe: str) -> Path:
     """'shakespeare-char' -> the packaged file, 'mine.toml' -> itself."""
     if recipe.endswith(".toml"):
         return Path(recipe)
-    known = {path.stem: path for folder in reversed(RECIPE_FOLDERS) for path in sorted(folder.glob("*.toml"))}
+    known = packaged_recipes()
     if recipe not in known:
-        raise unknown("recipe", recipe, known)
+        raise unknown("recipe", recipe, known, "hornbook train lists them all")
     return known[recipe]
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """The recipes that come with Hornbook: name -> file."""
+    return {path.stem: path for folder in reversed(RECIPE_FOLDERS) for path in sorted(folder.glob("*.toml"))}
+
+
+def recipe_lines() -> list[str]:
+    """Each packaged recipe with what it is: the first line of its file, which is a comment."""
+    known = packaged_recipes()
+    width = max(map(len, known))
+    return [f"{name:{width}}  {_first_line(path).lstrip('# ')}" for name, path in sorted(known.items())]
+
+
+def _first_line(path: Path) -> str:
+    with open(path, encoding="utf-8") as lines:
+        return lines.readline().strip()
 
 
 @dataclass(frozen=True)

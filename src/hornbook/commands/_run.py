@@ -16,22 +16,38 @@ from hornbook.weights.model_folder import save_model_folder
 
 def go_on(recipe: Recipe, dataset: Dataset, loop: Loop, json: bool) -> None:
     """Train from where the loop stands to the end, save the model folder, and say what came out."""
-    model = loop.parts.model
-    talk(
-        f"{model.num_parameters():,} parameters, {len(dataset.train):,} training tokens, {loop.training.steps:,} steps"
-    )
-    with run_progress(loop.training.steps, loop.done) as progress:
+    model, begun, steps = loop.parts.model, loop.done, loop.training.steps
+    talk(f"{model.num_parameters():,} parameters, {len(dataset.train):,} training tokens, {steps:,} steps")
+    with run_progress(steps, begun) as progress:
         best = loop.run(progress.report)
     folder = finish(recipe, dataset, loop)
-    result = {"run": str(loop.folder.path), "model": str(folder), "step": best.step, "validation_loss": best.loss,
-              "tokens_per_second": round(loop.speed.tokens_per_second)}  # fmt: skip
+    speed = round(loop.speed.tokens_per_second) if loop.done > begun else None
     if json:
-        print_json(result)
+        print_json({"run": str(loop.folder.path), "model": str(folder), "step": best.step, "validation_loss": best.loss,
+                    "last_step": loop.done, "last_validation_loss": last_loss(loop), "tokens_per_second": speed})  # fmt: skip
         return
-    print(f"validation loss {best.loss:.4f} at step {best.step}, {result['tokens_per_second']:,} tokens/s")
+    print(f"finished already: {outcome(loop)}" if speed is None else f"{outcome(loop)}, {speed:,} tokens/s")
     print(f"model    {folder}")
     print(f"picture  {loop.folder.pictures / 'loss.png'}")
     print(f"next     {generate_command(folder, dataset)}")
+
+
+def outcome(loop: Loop) -> str:
+    """The best validation loss of a finished run and its step; the last one's too where another was the best."""
+    assert loop.best is not None
+    best, done, steps = loop.best, loop.done, loop.training.steps
+    line = f"validation loss {best.loss:.4f} at step {best.step:,}"
+    if best.step == done:
+        return line
+    last = f"step {done:,}" if done == steps else f"step {done:,} of {steps:,}"
+    why = "" if done == steps else ": it stopped for want of progress"
+    return f"{line} (the last, {last}, had {last_loss(loop):.4f}{why})"
+
+
+def last_loss(loop: Loop) -> float:
+    """The validation loss after the last step, which is always evaluated."""
+    *_, record = loop.folder.records("evaluation")
+    return float(record["validation_loss"])
 
 
 def finish(recipe: Recipe, dataset: Dataset, loop: Loop, baseline: float | None = None) -> Path:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 
-from hornbook.config import Layer, Settings, build
+from hornbook.config import ALL_SETTINGS, Layer, Settings, build
 from hornbook.errors import unknown
 
 First = TypeVar("First", bound=Settings)
@@ -53,4 +53,4 @@ def check_keys(section: str, keys: Iterable[str], known: Sequence[str]) -> None:
     """Errors: `UserError` with the choices and the near name for a key that is not among `known`."""
     for key in keys:
         if key not in known:
-            raise unknown("setting", f"{section}.{key}", [f"{section}.{name}" for name in known])
+            raise unknown("setting", f"{section}.{key}", [f"{section}.{name}" for name in known], ALL_SETTINGS)

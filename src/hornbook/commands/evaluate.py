@@ -1,9 +1,7 @@
 """`hornbook evaluate`: measure a finished model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hornbook.batches.dataset import Dataset
@@ -18,7 +16,7 @@ def evaluate(
     data: Path | None = None,
     only: str | None = None,
     device: str = "auto",
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: bool = False,
 ) -> None:
     """Measure a model: perplexity on the validation part of its data, and questions about the village's stories.
 

@@ -13,7 +13,7 @@ def quickstart(
 ) -> None:
     """Take a text to a model that writes: tokens, a bigram to beat, a GPT, samples, pictures and a table.
 
-    Without TEXT the built-in village tells the stories (offline, no download). The sizes of vocabulary and model
+    Without TEXTS the built-in village tells the stories (offline, no download). The sizes of vocabulary and model
     follow from the amount of text, the number of steps from the minutes and the speed of this machine.
 
     Parameters

@@ -35,5 +35,6 @@ def resume(run: Path, /, *, device: str = "auto", json: bool = False) -> None:
     done = load_checkpoint(checkpoint, parts.model, parts.optimizer) if checkpoint else 0
     folder.rewind(done)
     loop = Loop(parts, recipe.training, recipe.schedule, folder, done)
-    talk(f"going on after step {loop.done} of {loop.training.steps}")
+    if not loop.finished:
+        talk(f"going on after step {loop.done:,} of {loop.training.steps:,}")
     go_on(recipe, dataset, loop, json)

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 
 def train(
-    recipe: str,
+    recipe: str | None = None,
     /,
     *settings: Annotated[str, Parameter(allow_leading_hyphen=True)],
     data: Path | None = None,
@@ -15,15 +15,16 @@ def train(
     device: str = "auto",
     json: bool = False,
 ) -> None:
-    """Train a model by a recipe: a packaged one (hornbook train shakespeare-char) or a TOML file.
+    """Train a model by a recipe: hornbook fetch tiny-shakespeare, then hornbook train shakespeare-char.
 
-    Every setting can be given in the file, in the environment (HORNBOOK_TRAINING_STEPS=500) or as a flag
-    (--training.steps 500); a later one of these wins. Ctrl-C saves; hornbook resume OUT goes on.
+    Without RECIPE it lists the packaged ones. Every setting can be given in the file, in the environment
+    (HORNBOOK_TRAINING_STEPS=500) or as a flag (--training.steps 500); a later one of these wins. Ctrl-C saves;
+    hornbook resume OUT goes on.
 
     Parameters
     ----------
     recipe
-        A recipe's name or the path of a .toml file.
+        The name of a packaged recipe, or the path of a .toml file.
     settings
         --section.key value, with the sections data, model, optimizer, schedule, training, generation.
     data
@@ -35,8 +36,15 @@ def train(
     json
         Print the result as one JSON object.
     """
+    from hornbook.commands._recipe import check_recipe, read_recipe, recipe_lines, resolved
+    from hornbook.commands.base import talk
+    from hornbook.errors import UserError
+
+    if recipe is None:
+        talk("\n".join(recipe_lines()))
+        raise UserError("no recipe given", hint="name one of these, or a .toml file of your own")
+
     from hornbook.commands._parts import build_parts, open_data
-    from hornbook.commands._recipe import check_recipe, read_recipe, resolved
     from hornbook.commands._run import go_on
     from hornbook.training.loop import Loop
     from hornbook.training.run_folder import RunFolder
