@@ -69,8 +69,8 @@ assert naive_softmax(large).isnan().any()
 torch.testing.assert_close(naive_softmax(large - large.max()), large.softmax(dim=0))
 
 # %% [markdown]
-# What "journey" becomes is the mean of all words with these weights, its *context vector*: mostly itself and "starts",
-# a little of everything.
+# What "journey" becomes is the mean of all words with these weights, its *context vector*: itself and "starts" a little
+# more than the others, and something of everything.
 
 # %%
 context = sum(weight * word for weight, word in zip(weights, inputs, strict=True))
@@ -81,8 +81,8 @@ number("att-01", context, [0.4419, 0.6515, 0.5683])
 # ## Everyone takes a turn
 #
 # Every word is the query once. That takes two loops, or one product of the inputs with themselves turned on their side.
-# The product is the same sums; but it hands the whole block to the processor at once, instead of six times six small
-# questions from Python, and at a thousand words that is the difference between a blink and a coffee break.
+# The product is the same sums; but it hands the whole block to the processor at once, where the loops ask six times six
+# small questions from Python, and at a thousand words a million.
 
 # %%
 scores = torch.empty(6, 6)
@@ -285,7 +285,7 @@ title = "The fourth rung in three steps"
 attention_maps([three], WORDS, PICTURES / "mask", title=title, layer_names=[""], head_names=head_names)
 show(
     "mask",
-    "The mask takes the upper triangle away and the rest grows; dropout then wipes out half and doubles the others",
+    "The mask takes the upper triangle away and the rest grows; dropout then wipes out about half and doubles the others",
 )
 
 # %% [markdown]

@@ -58,7 +58,7 @@ assert torch.equal(of_targets, probabilities.gather(2, targets.unsqueeze(2)).squ
 # long and short texts can be compared: the *loss*, also called *cross-entropy*.
 
 # %%
-print("a thousand places, each 0.4:", np.float32(0.4) ** 1000, "but the sum of logarithms is", 1000 * math.log(0.4))
+print("0.4 a thousand times:", np.float32(0.4) ** 1000, f"but the sum of logarithms is {1000 * math.log(0.4):.1f}")
 loss = -of_targets.log().mean()
 print(f"loss {loss.item():.2f}, and knowing nothing at all is {math.log(50257):.4f}")
 number("loss-06", math.log(50257), 10.8249)
@@ -80,7 +80,7 @@ assert torch.isclose(F.cross_entropy(rows, answers), loss, atol=1e-4)
 assert torch.isclose(mean_loss(logits, targets), loss, atol=1e-4)
 
 # %% [markdown]
-# In books it is written as the sum of y ln p over all tokens, with a minus, where y is 1 for the token that came and 0
+# As a formula it is the sum of y ln p over all tokens, with a minus, where y is 1 for the token that came and 0
 # for every other; so only one term is left. Suppose "apple" came, and the model had found it 20% likely:
 
 # %%
@@ -125,8 +125,8 @@ assert -scores.grad[0] < 0.001
 # ## Perplexity
 #
 # How much is a loss of 4? Undo the logarithm: e to the loss is the *perplexity*, the number of equally likely tokens
-# among which the model hesitates. It never exceeds the vocabulary for a model that knows that it knows nothing, and
-# is 1 for one that is always sure and right.
+# among which the model hesitates. It is 1 for a model that is always sure and right, and the size of the vocabulary for
+# one that finds all tokens equally likely. An untrained model lies a little above that: it has preferences, but by chance.
 
 # %%
 for name, guess in (("knows nothing", torch.zeros(1, 4)), ("excludes half", torch.tensor([[0.0, 0, -99, -99]]))):
@@ -327,7 +327,7 @@ show(
 weights = torch.nn.Parameter(torch.zeros(2, 2))
 weights.grad = torch.tensor([[1.0, 2.0], [2.0, 4.0]])
 length = torch.nn.utils.clip_grad_norm_([weights], max_norm=1.0)
-print(f"length {length.item():.1f}, clipped {weights.grad.tolist()}")
+print(f"length {length.item():.1f}, clipped to 1:", weights.grad, sep="\n")
 number("train-08", length.item(), 5.0)
 number("train-08", weights.grad, [[0.2, 0.4], [0.4, 0.8]])
 

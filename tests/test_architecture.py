@@ -102,6 +102,27 @@ def test_no_pickle_no_exec_no_eval(path: Path) -> None:
     assert not names & {"pickle", "marshal", "shelve"}
 
 
+def test_core_parts_are_our_own() -> None:
+    """Of torch's layers only the simplest are used: attention, norms, blocks and the loop are written here.
+
+    (Attention's fast form leaves softmax and products to one function of torch's, and is proven equal to ours.)
+    """
+    layers, modules = set(), set()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("nn", "torch.nn"):
+                layers.add(node.attr)
+            elif isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                modules.add(str(node.module).split(".")[0])
+    modules_of_torch = {"Module", "ModuleList", "Parameter", "Linear", "Embedding", "Dropout", "Identity"}
+    assert {name for name in layers if name[0].isupper()} <= modules_of_torch
+    assert {"Linear", "Embedding"} <= layers
+    assert "torch" in modules
+    assert not modules & {"transformers", "tokenizers", "lightning", "accelerate"}
+
+
 @pytest.mark.parametrize("shelf", ["tokenizers", "models", "optimizers", "corpora", "evaluation"])
 def test_every_file_on_a_shelf_is_a_variant(shelf: str) -> None:
     for name in discovery.names(shelf):

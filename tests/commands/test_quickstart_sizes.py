@@ -25,6 +25,14 @@ VILLAGE = (1_276_181, 2048)
 SMALL = (8_294, 512)
 
 
+@pytest.mark.parametrize(
+    ("characters", "size"),
+    [(1, 1024), (20_479, 1024), (397_796, 1024), (1_115_388, 1024), (5_500_377, 2048), (10**9, 4096)],
+)
+def test_the_vocabulary_grows_with_the_root_of_the_text(characters: int, size: int) -> None:
+    assert sizes.vocabulary_for(characters) == size
+
+
 @pytest.mark.parametrize(("steps", "rate"), [(10, 0.3), (40, 0.3), (80, 0.3), (90, 0.26)])
 def test_a_long_text_that_is_not_read_to_its_end_takes_the_high_rate(steps: int, rate: float) -> None:
     assert sizes.bigram_rate(dataset(*VILLAGE), steps) == pytest.approx(rate, abs=0.01)

@@ -16,3 +16,18 @@ def test_equal_to_torch() -> None:
 
 def test_without_bias_there_is_no_parameter() -> None:
     assert [name for name, _ in LayerNorm(4, bias=False).named_parameters()] == ["weight"]
+
+
+def test_means_are_zero_up_to_rounding() -> None:
+    """In floating point a mean of 0 is rarely exactly 0; printed without the scientific form it looks like it."""
+    x = torch.randn(100, 768, generator=torch.Generator().manual_seed(0))
+    means, exact = LayerNorm(768)(x).mean(-1).detach(), LayerNorm(768).double()(x.double()).mean(-1)
+    assert 0 < means.abs().max() < 1e-6
+    assert means.count_nonzero() > 50
+    assert exact.abs().max() < 1e-3 * means.abs().max()
+    assert "e-0" in str(means[means.abs().argmax()])
+    torch.set_printoptions(sci_mode=False)
+    try:
+        assert str(means[means.abs().argmax()].abs()) == "tensor(0.0000)"
+    finally:
+        torch.set_printoptions(profile="default")

@@ -190,3 +190,14 @@ def test_dropout_acts_in_training_only() -> None:
     assert not torch.equal(model(tokens), model(tokens))
     model.eval()
     assert torch.equal(model(tokens), model(tokens))
+
+
+def test_dropout_is_behind_the_feed_forward_part() -> None:
+    """Of its results some are dropped, the others doubled; what came in is left whole."""
+    block, x = GPT(GPTConfig(vocab_size=9, embed_dim=32, num_layers=1, dropout=0.5)).blocks[0], torch.randn(2, 9, 32)
+    for layer in (block.attention.output, block.feed_forward.down):
+        torch.nn.init.zeros_(layer.weight)
+    torch.nn.init.ones_(block.feed_forward.down.bias)
+    added = (block(x, Places(), 0, None) - x).round(decimals=4)
+    assert added.unique().tolist() == [0, 2]
+    torch.testing.assert_close(block.eval()(x, Places(), 0, None), x + 1)

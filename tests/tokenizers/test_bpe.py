@@ -144,6 +144,7 @@ class TestGPT2:
         ids = gpt2.encode(text, allow_special=True)
         assert {"ids": ids, "decoded": gpt2.decode(ids)} == number("bpe-02")
         assert gpt2.encode("This is some text") == number("bpe-06")["ids"]
+        assert gpt2.encode("This is an example") == [1212, 318, 281, 1672]
 
     def test_unknown_words_in_pieces(self, gpt2: BPE, number: Number) -> None:
         ids = gpt2.encode("Akwirw ier")

@@ -5,7 +5,7 @@ import math
 from hornbook.batches.dataset import Dataset
 from hornbook.config import Layer
 
-SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 512, 4096
+SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 1024, 4096
 LONGEST_CONTEXT = 256
 TOKENS_A_STEP = 2048
 BIGRAM_TOKENS_A_STEP = 4 * TOKENS_A_STEP
@@ -15,9 +15,10 @@ READ_ENOUGH = 2  # times that a text can be read before dropout helps
 
 
 def vocabulary_for(characters: int) -> int:
-    """About the square root of the text's length, a power of two: 20 kB -> 512, 1 MB -> 1,024, 5 MB -> 2,048.
+    """About the square root of the text's length, a power of two: 1 MB -> 1,024, 5 MB -> 2,048; at least 1,024.
 
     Each token of such a vocabulary occurs often enough to be learned (Heaps' law: a text's words grow as its root).
+    A short text takes the same smallest one: with 512 or single characters a minute's model knows less (docs/log.md).
     """
     power = 1 << round(math.log2(math.sqrt(max(1, characters))))
     return min(LARGEST_VOCABULARY, max(SMALLEST_VOCABULARY, power))
