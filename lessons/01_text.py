@@ -6,8 +6,8 @@
 # happens inside a chat, a translation or a summary: the same guess, made again and again, each time with the last
 # guess added to the text.
 #
-# In twelve lessons we build such a program from the letters up. This one looks at the whole path once, meets the
-# three things that PyTorch does for us, and prepares a text to learn from.
+# In twelve lessons we build such a program from the letters up. This one looks at the whole path once, meets the three
+# things that PyTorch, the library that calculates for us, is good for, and prepares a text to learn from.
 
 # %%
 from hornbook.pictures.drawing import BLUE, GREEN, GREY, VERMILION, picture
@@ -59,7 +59,8 @@ show("path", "From text to guesses; training changes the model, writing adds to 
 # ## PyTorch is three things
 #
 # The first is a library for *tensors*: blocks of numbers with any number of directions. A single number has none, a
-# row has one, a table has two. Calculations take the whole block at once.
+# row has one, a table has two. Calculations take the whole block at once. Its `shape` says how long it is in each
+# direction, its `dtype` what kind of numbers it holds; `@` is the product of two tables.
 
 # %%
 import torch
@@ -71,8 +72,8 @@ print(table @ table.T)  # every row multiplied with every row, and added up
 
 # %% [markdown]
 # The second is *automatic differentiation*. Take the smallest model there is: one input `x`, one weight `w`, one bias
-# `b`, and the answer squeezed between 0 and 1 by the logistic function. The right answer is 1, and the loss is how
-# surprised the model is by it.
+# `b`, and the answer squeezed between 0 and 1 by the logistic function (`sigmoid`). The right answer is 1, and the
+# loss is how surprised the model is by it: minus the logarithm of the probability that it gave.
 #
 # We want to know in which direction to turn `w` and `b` so that the loss falls. PyTorch writes down every step of the
 # calculation and, on `.backward()`, works through them from the end: what it leaves in `.grad` is the slope of the
@@ -94,8 +95,8 @@ number("pt-01", w.grad.item(), -0.0898)
 number("pt-01", b.grad.item(), -0.0817)
 
 # %% [markdown]
-# (`number` stops the lesson where a value is not the one promised. The project keeps a list of reference numbers, and
-# "pt-01" is the name of an entry. You will meet it wherever a number has been worked out elsewhere before.)
+# (`number` stops the lesson where a value is not the one written beside it. You will meet it wherever a number has
+# been worked out elsewhere before; "pt-01" is the name of that number.)
 #
 # Is the slope true? Walk a tiny step along `w` and look at how much the loss changes.
 
@@ -107,7 +108,9 @@ assert abs((after.item() - loss.item()) / step - w.grad.item()) < 1e-3
 
 # %% [markdown]
 # The third is a library for *deep learning*: layers that keep their weights, and optimizers that turn them. The same
-# tiny model is one `Linear` layer. A hundred small turns against the slope, and the guess is nearly certain.
+# tiny model is one `Linear` layer. A hundred small turns against the slope, and the guess is nearly certain. (`lr`,
+# the *learning rate*, says how far a turn goes. New slopes are added to what `.grad` holds, so `zero_grad` empties it
+# first.)
 
 # %%
 layer = torch.nn.Linear(1, 1)
@@ -149,7 +152,7 @@ number("tok-01", verdict[:99], opening, needs="verdict")
 
 # %%
 village = village_text(stories=3)
-print(village[:640])
+print("\n".join(village.splitlines()[:10]))
 
 # %% [markdown]
 # ## Cleaning
@@ -231,7 +234,7 @@ print(f"{len(training_part):,} characters to learn from, {len(validation_part):,
 number("data-09", cut, 18431, needs="verdict")
 
 # %% [markdown]
-# The product's function does the same, and remembers for every piece which bytes of the file it was. Another share,
+# The package's function does the same, and remembers for every piece which bytes of the file it was. Another share,
 # such as 80 to 20, is another number.
 
 # %%
@@ -243,8 +246,9 @@ for piece in pieces:
 assert [piece.document.text for piece in pieces] == [training_part, validation_part]
 
 # %% [markdown]
-# Many documents are split one by one, by lot. The lot of a document depends only on a seed and its number, so the
-# same documents are chosen on every machine.
+# Many documents are split one by one, by lot, so a share of 0.2 gives about a fifth and not exactly that. The lot of a
+# document depends only on its number and on a *seed*, a number that we choose, so the same documents are chosen on
+# every machine.
 
 # %%
 chosen = choose_validation(num_documents=1000, val_fraction=0.2, seed=1)

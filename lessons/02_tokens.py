@@ -42,7 +42,7 @@ assert by_letter.encode(sentence) == tokens
 assert by_letter.decode(tokens) == sentence
 print(by_letter.vocab_size, "tokens, the last two are", list(by_letter.special_tokens))
 token_boxes(list(sentence), PICTURES / "letters", ids=tokens, title="Letters")
-show("letters", "The sentence as 42 letters, the token of each below it; colours only part neighbours")
+show("letters", "The sentence as 42 letters, the token of each below it; colours only tell neighbours apart")
 
 # %% [markdown]
 # ## Words
@@ -155,7 +155,7 @@ number("tok-11", last, expected, needs="verdict")
 
 # %% [markdown]
 # The package's word tokenizer does exactly this. What it can't say it replaces, and tells you what that was: look at
-# that list before you train.
+# that list before you train. (`allow_special` says that the mark in the text is meant as the signal.)
 
 # %%
 from hornbook.tokenizers.word import Word
@@ -234,9 +234,9 @@ show("merging", "The same text in four rows: 18 characters, then three merges, e
 
 # %% [markdown]
 # Three details make it a tokenizer. It begins with the 256 *bytes* in which every text is stored, so no text is ever
-# unknown. It first cuts the text into words (with the space before them), and merges stay inside a word. And it needs a
-# rule for ties: "th" and "at" both stand there twice. We took the first that came; the package takes the smaller
-# tokens, so that the result never depends on the order in which a text is read.
+# unknown. It first cuts the text into words (with the space before them), and merges stay inside a word. And it needs
+# a rule for ties: "th" and "at", for example, both stand there twice. We took the first that came; the package takes
+# the smaller tokens, so that the result never depends on the order in which a text is read.
 
 # %%
 from hornbook.tokenizers._merges import learn_merges
@@ -338,8 +338,8 @@ show("pieces", "The sentence as 12 pieces with their tokens: unlit and terraces 
 #
 # A small vocabulary makes long rows, and a model can look at only so many tokens at once, its *context length*. So the
 # choice also decides how much text it sees. Compare on *Meditations*, cleaned to thirty letters and signs, as words
-# without digits, and with two public vocabularies. (`cl100k_base`, with twice as many, is that of GPT-4,
-# gpt-3.5-turbo and text-embedding-ada-002: large models use pieces of words.)
+# without digits, in our pieces of *The Verdict*, and with two public vocabularies. (`cl100k_base`, twice as large as
+# GPT-2's, is that of GPT-4, gpt-3.5-turbo and text-embedding-ada-002: large models use pieces of words.)
 
 # %%
 from hornbook.text.rules import DIPLOMA_ALPHABET

@@ -60,7 +60,7 @@ number("data-01", pairs, expected, needs="verdict gpt2")
 # ## Moving the window on
 #
 # How far does the window move for the next stretch? That distance is the *stride*. With stride 1 nearly all of it is
-# seen again; with a stride as long as the window, every token is a target once.
+# seen again; with a stride as long as the window, no token is a target twice.
 
 
 # %%
@@ -191,9 +191,10 @@ print(f"1,000 draws of 1,000 windows: {seen} seen, {1000 - seen} not")
 assert 600 < seen < 670  # 1 - 1/e of them is 632
 
 # %% [markdown]
-# `DataLoader` shuffles instead: every window comes once. But its order comes out of a generator that remembers. Make the
-# same loader twice and the second reads in another order, because the first has used up some random numbers. A run that
-# is stopped and started again would have to save that memory too, or it reads the wrong windows.
+# `DataLoader` shuffles instead: every window comes once. But its order comes out of a generator that remembers. Make
+# the same loader twice and the second reads in another order, because the first has used up some random numbers. A run
+# that is stopped and started again would have to save that memory too, or it reads the wrong windows. (`drop_last`
+# leaves out the last batch where it is not full.)
 
 # %%
 points = [[-1.2, 3.1], [-0.9, 2.9], [-0.5, 2.6], [2.3, -1.1], [2.7, -1.5]]
@@ -273,7 +274,7 @@ def padded(rows, filler=0):
 inputs, targets = padded([[5, 6, 7, 8, 9], [1, 2, 3]])
 print(inputs, targets, sep="\n")
 
-logits = torch.zeros(2, 4, 10)  # a model that finds all ten tokens equally likely
+logits = torch.zeros(2, 4, 10)  # the scores of a model that finds all ten tokens equally likely
 some = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 logits[1, 2:] = 100 * torch.randn(2, 10, generator=torch.Generator().manual_seed(1))  # nonsense at the filled places
 other = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
@@ -295,7 +296,7 @@ assert targets[targets != -100].tolist() == list(range(1, 11))
 #
 # ## How large a batch?
 #
-# All rows of a batch are calculated at once. A processor for graphics has thousands of small calculators that would
+# All rows of a batch are calculated at once. A graphics processor has thousands of small calculators that would
 # otherwise stand idle, so sixty-four rows hardly take longer than one; the memory they need does grow with every row.
 #
 # What a batch changes for learning can be measured. The direction in which to turn the weights is an average over the
@@ -330,7 +331,7 @@ assert distances[1] > 1.8 * distances[4] > 3.2 * distances[16]
 with picture(PICTURES / "noise", width=8, height=3.4) as figure:
     axes = figure.add_subplot()
     axes.loglog(list(distances), list(distances.values()), marker="o", color=BLUE)
-    axes.set(xlabel="rows in the batch", ylabel="distance", xticks=list(distances), yticks=[0.25, 0.5, 1, 2])
+    axes.set(xlabel="rows in the batch", ylabel="distance / length", xticks=list(distances), yticks=[0.25, 0.5, 1, 2])
     axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()

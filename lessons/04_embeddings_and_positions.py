@@ -103,8 +103,9 @@ assert max(verdict) < gpt2.vocab_size
 # %% [markdown]
 # ## How rows learn
 #
-# Gradients reach the table, but only the rows that were read. A token that never comes up keeps the row it was given
-# by lot for ever.
+# Gradients reach the table, but only the rows that were read. A token that never comes up learns nothing: its row
+# stays what the lot made it. (Many models use the same table a second time, for their answers, and that use reaches
+# all rows: lesson 6.)
 
 # %%
 table = nn.Embedding(6, 3)
@@ -113,11 +114,12 @@ print(table.weight.grad)
 assert table.weight.grad.abs().sum(dim=1).tolist() == [0, 0, 3, 6, 0, 0]  # row 3 was read twice
 
 # %% [markdown]
-# Where do rows move? Let them learn one small task on stories of the village: from a word, guess the word before it and
-# the word after it. Two words that keep the same company, such as two names, need the same guesses, and so they are
-# pulled to the same place. A guess is a score for every word; such scores are called *logits*. (This is the idea of
-# *Word2Vec*, which made such tables for their own sake. A language model learns its own table while it learns to guess,
-# and that table fits its task better.)
+# Where do rows move? Let them learn one small task on stories of the village: from a word, guess the word before it
+# and the word after it. Two words that keep the same company, such as two names, need the same guesses, and so they
+# are pulled to the same place. A guess is a score for every word; such scores are called *logits*. `cross_entropy`
+# makes the loss of them (lesson 8), and AdamW is an optimizer (lesson 9). (This is the idea of *Word2Vec*, which made
+# such tables for their own sake. A language model learns its own table while it learns to guess, and that table fits
+# its task better.)
 
 # %%
 import re
@@ -297,8 +299,10 @@ torch.testing.assert_close(by_package, torch.stack([turned(one, place) for place
 # Longer rows are turned pair by pair, each pair more slowly than the one before, as with the sines.
 #
 # *ALiBi* takes something away from every comparison: a slope times the distance. Far is worth less; each part of the
-# attention (a *head*, lesson 5) has its own slope, so some look near and others far. *Relative* positions, those of T5,
-# learn what each distance is worth, with one number for a whole range of far distances.
+# attention (a *head*, lesson 5) has its own slope, so some look near and others far. *Relative* positions, those of
+# T5, learn what each distance is worth, with one number for a whole range of far distances; below is which of 32
+# numbers a distance gets. (Row: the token that looks; column: the one looked at. Above the diagonal are the later
+# tokens, which are hidden anyway.)
 
 # %%
 from hornbook.layers.positions import ALiBi, alibi_slopes, distance_buckets
@@ -361,7 +365,7 @@ for kind in KINDS:
 
 # %% [markdown]
 # Which is best depends on the texts and on how long they get. Learned rows are what GPT-2 has, and end with the table;
-# sines and the three that speak of distance can go on. Most models today turn.
+# sines and the three that speak of distance can go on, though not always well. Most models today have rotary ones.
 #
 # ## From text to text
 #
@@ -381,7 +385,7 @@ with torch.no_grad():
 print(f"{text!r}, tokens {tokens[0].tolist()}")
 print("input embeddings", tuple(x.shape), "-> blocks", tuple(hidden.shape), "-> logits", tuple(logits.shape))
 torch.testing.assert_close(heard[0], x)
-print("one score for each of", f"{logits.shape[-1]:,} tokens; the largest says which comes next")
+print("one score for each of", f"{logits.shape[-1]:,} tokens; the largest is the likeliest to come next")
 
 # %% [markdown]
 # The command `hornbook generate` does this over and over with a trained model, and `hornbook show embeddings` draws the

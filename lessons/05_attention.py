@@ -45,10 +45,11 @@ print(scores)
 number("att-01", scores, [0.9544, 1.4950, 1.4754, 0.8434, 0.7070, 1.0865])
 
 # %% [markdown]
-# Scores become *weights* when they are positive and sum to 1. Dividing by their sum would do here, but not for scores
-# below zero. *Softmax* always does: e to the score, divided by the sum of all. Calculated like that it breaks at large
-# scores, since e to the 1000 is more than a computer can write; e to the (score minus the largest score) has the same
-# shares and never breaks. PyTorch's softmax knows this.
+# Scores become *attention weights* when they are positive and sum to 1. (They are not the weights that a model learns:
+# these are calculated anew for every text.) Dividing by their sum would do here, but not for scores below zero.
+# *Softmax* always does: e to the score, divided by the sum of all. Calculated like that it breaks at large scores,
+# since e to the 1000 is more than a computer can write; e to the (score minus the largest score) has the same shares
+# and never breaks. PyTorch's softmax knows this.
 
 
 # %%
@@ -138,8 +139,8 @@ number("att-03", context, [0.3061, 0.8210])
 # %% [markdown]
 # Why divide by the root of the row's length? A dot product of longer rows has more terms and strays farther from zero,
 # as the root of their number. Softmax of large scores gives everything to one word, and then nothing can be learned: a
-# weight that is nearly 0 or 1 hardly moves when its score does. (Divide by the root of the *head's* size; the
-# student project of lesson 1 took the root of the whole embedding's.)
+# weight that is nearly 0 or 1 hardly moves when its score does. (Where there are several heads, as further down, it is
+# the root of one head's size; the student project of lesson 1 took the whole embedding's.)
 
 # %%
 generator = torch.Generator().manual_seed(1)
@@ -220,7 +221,8 @@ print("row 2 with 0:   ", with_zeros[1].detach())
 assert with_zeros[1, 2:].sum() > 0.5  # the future is heard loudly
 
 # %% [markdown]
-# If all scores are equal, each word takes the plain mean of what came before it, and the matrix is a staircase.
+# If all scores are equal, each word takes the plain mean of itself and what came before it, and the matrix is a
+# staircase.
 
 # %%
 even = torch.zeros(8, 8).masked_fill(torch.ones(8, 8).triu(1).bool(), float("-inf")).softmax(dim=-1)
@@ -249,9 +251,9 @@ assert torch.equal(fourth(other)[:5], fourth(inputs)[:5])
 assert not torch.isclose(third(other)[:5], third(inputs)[:5]).all(dim=-1).any()
 
 # %% [markdown]
-# The mask isn't a weight: no training may touch it. But it must go wherever the model goes, or a model on a graphics
-# card would ask for a mask in another memory. PyTorch calls such a tensor a *buffer*. ("meta" is a device that has
-# shapes but no numbers, good for a test like this.)
+# The mask isn't learned, so it is no *parameter*, as PyTorch calls the weights of a model. But it must go wherever the
+# model goes, or a model on a graphics card would ask for a mask in another memory. PyTorch calls such a tensor a
+# *buffer*. ("meta" is a device that has shapes but no numbers, good for a test like this.)
 
 # %%
 print("parameters:", [name for name, _ in fourth.named_parameters()])
@@ -260,9 +262,9 @@ assert "mask" in fourth.state_dict()  # it is saved with the model
 assert CausalAttention(3, 2, 6).to("meta").mask.device.type == "meta"
 
 # %% [markdown]
-# *Dropout* sets some of the weights to 0 by lot, again at every step of training, so that no word relies on a single
-# other one. What is left is made larger, so that the sum stays the same on average. It happens in training only:
-# after `eval()` the model gives the same answer every time. (`eval()` doesn't switch gradients off, as is often
+# *Dropout* sets some of the attention weights to 0 by lot, again at every step of training, so that no word relies on
+# a single other one. What is left is made larger, so that the sum stays the same on average. It happens in training
+# only: after `eval()` the model gives the same answer every time. (`eval()` doesn't switch gradients off, as is often
 # said; `torch.no_grad()` does.) Some drop the result of the mixing as well; the package does both.
 
 # %%
@@ -292,8 +294,9 @@ show(
 # ## Many heads
 #
 # One matrix of weights can say one thing about each pair of words. A text needs several: who did it, when, to whom. So
-# several attentions, called *heads*, work side by side on the same words, each with its own matrices, and their results
-# are laid next to each other. The heads share the width: 768 numbers and 12 heads make 64 each.
+# several attentions, called *heads*, work side by side on the same words, each with its own matrices, and their
+# results are laid next to each other. This is the fifth rung. The heads share the width: 768 numbers and 12 heads make
+# 64 each.
 
 # %%
 from hornbook.layers.attention_steps import SplitHeads, StackedHeads
@@ -324,8 +327,9 @@ for name, block in steps.items():
 torch.testing.assert_close(split.output(joined), split(batch))
 
 # %% [markdown]
-# Cut first, then turn. A view in the turned shape at once has the right shape and the wrong numbers in it: a head would
-# get pieces of several words. Nothing complains.
+# Cut first, then turn. `view` reads the same row of numbers in another shape. Asked for the turned shape at once, it
+# has the right shape and the wrong numbers in it: a head would get a few words whole and the others not at all.
+# Nothing complains.
 
 # %%
 x = torch.arange(2 * 64 * 10).view(2, 64, 10)
@@ -359,8 +363,9 @@ show(
 # The way back needs `contiguous()`: turning doesn't move any number in memory, it only changes the order of reading,
 # and `view` wants them to lie in the order in which they are read.
 #
-# Carry the matrices of the stacked heads over, and the last two rungs agree. The output projection, a last matrix that
-# lets the heads mix, has to be one that changes nothing. Attention would work without it; nearly all models have it.
+# Carry the matrices of the stacked heads over, and the two forms of the fifth rung agree. The output projection, a
+# last matrix that lets the heads mix, has to be one that changes nothing. Attention would work without it; nearly all
+# models have it.
 
 # %%
 with torch.no_grad():
@@ -386,10 +391,11 @@ assert six.head_dim == 64
 # ## The same, faster
 #
 # The models of the package call `causal_attention`, which leaves the work to PyTorch's `scaled_dot_product_attention`.
-# It never writes down the matrix of weights, which for 1,024 tokens has a million entries a head. One matrix makes
-# queries, keys and values in one go. With the weights of the last rung, both give the same result, and so does the
-# attention that PyTorch brings along. (In Llama several heads of queries share one head of keys and values, called
-# *grouped* heads, which saves memory when a text is written.)
+# It can do without writing down the matrix of weights, which for 1,024 tokens has a million entries a head. One matrix
+# makes queries, keys and values in one go. With the weights of the last rung, both give the same result, and so does
+# the attention that PyTorch brings along. (In later Llama models several heads of queries share one head of keys and
+# values, called *grouped* heads, which saves memory when a text is written. `Places` hands over the positions that
+# speak of distance, here none; the cache belongs to lesson 10.)
 
 # %%
 from hornbook.layers.attention import causal_attention
@@ -412,7 +418,7 @@ with torch.no_grad():
     ahead = torch.ones(64, 64).triu(1).bool()
     by_torch, _ = torchs(start, start, start, attn_mask=ahead, need_weights=False)
     torch.testing.assert_close(by_torch, out[:2, :64], atol=1e-5, rtol=1e-4)
-print("five rungs, one fast form, one result:", tuple(out.shape))
+print("last rung, fast form and PyTorch's own agree:", tuple(out.shape))
 number("att-21", list(out.shape), [8, 1024, 768])
 torch.testing.assert_close(causal_attention(turned, keys, values), mixed)
 
@@ -432,10 +438,11 @@ for place in row.argsort(descending=True)[:3].tolist():
 assert (row.argsort(descending=True)[:3] + 1).tolist() == [1, 5, 3]  # itself comes second
 
 # %% [markdown]
-# To see attention that does something, train it. The texts are six letters drawn by lot and then repeated, twice. What
-# comes next is known from the seventh letter on, to whoever can look back. A bigram model, which knows the last letter
-# and no other, can't do better than the logarithm of eight letters, 2.08. We train a model with one layer and two heads
-# twice: with learned positions and with relative ones (lesson 4).
+# To see attention that does something, train it. The texts are six letters out of eight, drawn by lot and then
+# repeated, twice. What comes next is known from the seventh letter on, to whoever can look back. A bigram model, which
+# knows the last letter and no other, can't do better than 2.08, the logarithm of 8: the loss of finding all eight
+# letters equally likely. We train a model with one layer and two heads twice: with learned positions and with relative
+# ones (lesson 4).
 
 # %%
 from hornbook.models.bigram import Bigram, BigramConfig
@@ -494,7 +501,7 @@ assert maps[1][:, 12, [1, 7]].sum(dim=-1).mean() > 0.4
 # - Scores are products of queries and keys, softmax makes weights of them, and the weights mix values.
 # - Minus infinity before softmax hides the future without a trace.
 # - Heads look for several things at once; cut first, then turn.
-# - Five rungs and the fast form are one calculation, proven by carrying the weights over.
+# - Two forms of one calculation are compared by carrying the weights over from one to the other.
 #
 # The next lesson, 06_block, puts attention into the block that models are stacked from.
 #

@@ -6,8 +6,7 @@
 # training losing its grip. The *block* of this lesson has four small parts that take care of this: a norm, a
 # feed-forward network, shortcuts, and the attention we know.
 #
-# A GPT is a stack of such blocks. At the end we count the weights of the four published sizes of GPT-2, to the last
-# one.
+# A GPT is a stack of such blocks. At the end we count the weights of GPT-2 in its four sizes, to the last one.
 
 # %%
 import torch
@@ -99,9 +98,9 @@ print("tokens whose result changed:", changed.nonzero().flatten().tolist())
 assert changed.tolist() == [False, False, False, True, False]
 
 # %% [markdown]
-# After it comes *dropout*, which in training sets some of the results to 0 by lot, against learning by heart: a text
-# can't be memorised by neurons that may be missing the next time. It is worth having where a small text is read many
-# times (0.2 in the student project), and not where every text is read once.
+# After it comes dropout (lesson 5), which in training sets some of the results to 0 by lot, against learning by heart:
+# a text can't be memorised by neurons that may be missing the next time. It is worth having where a small text is read
+# many times (0.2 in the student project), and not where every text is read once.
 #
 # ## One scale for all
 #
@@ -150,7 +149,7 @@ assert torch.equal(norm(out)[:1], norm(out[:1]))  # each row for itself, whateve
 # %% [markdown]
 # (*Batch norm*, its elder relative in picture models, takes its means over the batch instead, and then a text's result
 # would depend on its neighbours.) Newer models leave the mean where it is and only divide by the root of the mean
-# square: *RMSNorm* is cheaper, and as good.
+# square: *RMSNorm* is cheaper, and about as good.
 
 # %%
 rms = RMSNorm(6)
@@ -160,13 +159,14 @@ print(rms(out).detach())
 # %% [markdown]
 # ## Shortcuts
 #
-# Stack thirty layers and train: the first ones learn nothing. The gradient comes from the end and is multiplied at
+# Stack thirty layers and train: the first ones hardly learn. The gradient comes from the end and is multiplied at
 # every layer by weights and slopes, most of them smaller than one. What is left for the first layer is almost nothing;
 # it *vanishes*. (With large weights it explodes instead.)
 #
 # The remedy came from picture recognition, the ResNets of 2015. Let each layer *add* to what came in: x + layer(x)
-# instead of layer(x). The plus is a straight road on which the gradient walks back unchanged. (In the output 2.1e-08 is how
-# computers write 0.000000021.)
+# instead of layer(x). The plus is a straight road on which the gradient walks back unchanged. (In the output 2.1e-08
+# is how computers write 0.000000021. With shortcuts all gradients are larger, because twelve sums make a large output;
+# what counts is that the first layer's is nearly as large as the last one's.)
 
 # %%
 from hornbook.layers.shortcuts import DeepNetwork, gradient_norms
@@ -235,13 +235,13 @@ show("block", "x runs straight through; attention and feed-forward each read a n
 # very end. The student project built it the old way, in the order of the old drawings; `GPTConfig.norm` has both.
 
 # %%
+x = 2 * x  # twice as wide a spread
 old = Block(GPTConfig(**sizes, norm="after")).eval()
 y = old.attention_norm(x + old.attention(x, Places(), 0, None))
 y = old.feed_forward_norm(y + old.feed_forward(y))
 torch.testing.assert_close(old(x, Places(), 0, None), y)
-print(
-    f"what leaves a block: variance {y.var():.1f} with the norm after, {by_hand(2 * x).var():.1f} with the norm before"
-)
+before = by_hand(x).var()
+print(f"variance {x.var():.1f} goes in; norm after: {y.var():.1f} comes out, norm before: {before:.1f}")
 
 # %% [markdown]
 # ## A stack of blocks
@@ -295,8 +295,10 @@ number("gpt-05", counts["large"], [838220800, 773891840, 3197.56])
 number("gpt-05", counts["xl"], [1637792000, 1557380800, 6247.68])
 
 # %% [markdown]
-# GPT-2 has no output layer of its own: the embedding table is used a second time, the other way round (*tied*). For the
-# small one that saves a quarter. Each weight is four bytes, 622 megabytes for the small model untied. Where do they go?
+# GPT-2 has no output layer of its own: the embedding table is used a second time, the other way round (*tied*). For
+# the small one that saves a quarter. Each weight is four bytes, 622 megabytes of 1,024 x 1,024 bytes for the small
+# model untied. (The counts leave out the biases of queries, keys and values, as some rebuilt GPTs do. The published
+# weights have them: 12 x 3 x 768 more for the small one, 124,439,808.) Where do the weights go?
 
 # %%
 from hornbook.pictures.model_parts import parameter_bars

@@ -53,13 +53,17 @@ with picture(PICTURES / "table", width=6.4, height=5.6) as figure:
     axes.set_yticks(range(len(names)), names)
     axes.grid(visible=False)
     axes.set(xlabel="the next letter", ylabel="the last letter")
-    figure.colorbar(image, label="share of the row", shrink=0.8)
-show("table", "Rows of the 24 most frequent letters (a raised dot is the space): a few dark squares, much white")
+    figure.colorbar(image, label="share of the row (darkest: 0.6 and more)", shrink=0.8)
+show(
+    "table",
+    "Rows of the 24 most frequent letters (a raised dot is the space, a bent arrow the line end): a few dark squares, much white",
+)
 
 # %% [markdown]
 # How good is it? Ask at every place for the probability of the letter that really came. The *loss* is the mean of the
-# negative logarithms of these probabilities; lesson 8 says why, and until then it is enough that lower is better. A
-# table that finds all V tokens equally likely has the loss ln V.
+# negative logarithms of these probabilities, measured in *nats* (the unit that goes with the natural logarithm); lesson
+# 8 says why, and until then it is enough that lower is better. A table that finds all V tokens equally likely has the
+# loss ln V.
 
 # %%
 counted = -shares[train[:-1], train[1:]].log().mean()
@@ -118,12 +122,12 @@ number("mixa-08", parameters(Bigram, BigramConfig(vocab_size=30)), 900)
 number("mixa-08", parameters(Bigram, BigramConfig(vocab_size=9959)), 99181681)
 
 # %% [markdown]
-# The book has 71,645 words. With 99 million pairs to know, nearly all of them never come up, and a table can't tell
+# The book has 71,645 words. So of 99 million pairs nearly all never come up, and a table can't tell
 # that what follows "dog" will also follow "cat". The embeddings of lesson 4, where such words lie close together, can.
 #
 # ## Writing, in six steps
 #
-# Any model that gives logits can write. Here is the whole of it. The last line makes the model's own answer part of the
+# Any model that gives logits can write. Here is the whole of it. Step 6 makes the model's own answer part of the
 # next question, and this is what the word *autoregressive* means.
 
 
@@ -151,7 +155,8 @@ assert written.shape[1] == start.shape[1] + 80
 # draws from the probabilities instead.
 #
 # A greedy bigram soon walks in a circle, since the same letter always has the same successor. It also wrote past its 64
-# places: step 1 forgets the beginning. The package's `generate_tokens` gives the same, token by token.
+# places: step 1 forgets the beginning. The package's `generate_tokens` gives the same, token by token. And a model asked with
+# numbers that can't be tokens says so.
 
 # %%
 from hornbook.generation.generate import generate_tokens
@@ -198,13 +203,15 @@ assert torch.allclose(logits.softmax(dim=-1).sum(dim=-1), torch.ones(2, 48))
 
 # %% [markdown]
 # The blocks sit in a `ModuleList` and the loop calls them. `nn.Sequential` would call them by itself, but it hands on one
-# thing only, and a block also wants to know which layer it is (the two arguments after `x`: positions for those kinds
-# that need them in attention, and the layer's place in a cache of keys and values that makes writing fast).
+# thing only, and a block takes more than `x`: positions, for those kinds that need them in attention; its own place
+# among the layers; and a cache of keys and values that makes writing fast (lesson 10; `None` is no cache).
 #
 # ## Counting weights
 #
 # The same code with other numbers is GPT-2. Its 124 million weights come out only if the output uses the token
-# embedding a second time (*tied*); counted as two matrices it has 163 million. Four bytes each give the memory.
+# embedding a second time (*tied*); counted as two matrices it has 163 million. Four bytes each give the memory, in
+# megabytes of 1,024 x 1,024 bytes. (We count without biases on queries, keys and values. The published files have them,
+# and then the small one has 124,439,808.)
 
 # %%
 GPT2 = {"small": (768, 12, 12), "medium": (1024, 24, 16), "large": (1280, 36, 20), "xl": (1600, 48, 25)}
@@ -267,7 +274,8 @@ assert 174e9 < parameters(GPT, gpt3) < 176e9
 #
 # The student project's GPT had these settings. Its blocks come in the older order, with the norm after each sum, and
 # ReLU between two Linear layers of which the inner one is four times as wide; after them dropout, which sets some
-# numbers to 0 while training. (Its output also has a bias for each token, which ours leaves out: 30 numbers.)
+# numbers to 0 while training. (Its output also has a bias for each token, which ours leaves out;
+# for the letters that is 30 numbers.)
 
 # %%
 settings = {"block_size": 256, "n_embd": 384, "n_heads": 6, "n_layers": 6, "dropout": 0.2}
@@ -308,7 +316,7 @@ assert weights.amax(dim=-1).mean() < 0.025
 # ## What the whole context adds
 #
 # Time to see whether all this is worth it. We train the small GPT for a short while on the same letters; the loop is
-# lesson 1's, and lesson 9 goes through it.
+# lesson 1's, and lesson 9 goes through it. (`Muon` is one of the package's optimizers; it gets far in few steps.)
 
 # %%
 from hornbook.batches.order import batch_starts
@@ -395,8 +403,8 @@ for name, model in (("bigram", bigram), ("GPT", gpt)):
 
 # %% [markdown]
 # **1.** A table with three directions. It wins on both parts here, but it has V times as many numbers as the bigram, and
-# every further letter multiplies them by V again; this road ends soon. Still, it is hardly behind a GPT trained for
-# so short a time, or even ahead of it: counting is quick, and a good habit before anything large is built.
+# every further letter multiplies them by V again; this road ends soon. Still, it is even ahead of the GPT above,
+# which was trained for so short a time: counting is quick, and a good habit before anything large is built.
 
 # %%
 three = torch.full((size, size, size), 0.01)

@@ -49,7 +49,7 @@ assert torch.equal(of_targets, probabilities.gather(2, targets.unsqueeze(2)).squ
 
 # %% [markdown]
 # An untrained model hesitates among all its tokens: each target has one chance in about fifty thousand. Training is
-# to bring these six numbers up; and since the probabilities of a place add up to 1, all the others go down.
+# to bring these six probabilities up; and since the probabilities of a place add up to 1, all the others go down.
 #
 # ## Why the logarithm
 #
@@ -276,8 +276,10 @@ assert largest_difference < 1e-8
 #
 # ## A promise, and how far it holds
 #
-# The gradient promises how the loss will change, for steps that are small enough. Let us take our GPT one step against
-# its gradient, with growing learning rates, and compare.
+# The gradient promises how the loss will change, for steps that are small enough. A step of the learning rate times
+# the gradient should lower the loss by the rate times the gradient's squared length: each weight moves by the rate times
+# its slope, and every such move counts with that slope once more. Let us take our GPT one step against its gradient,
+# with growing learning rates, and compare.
 
 # %%
 model.zero_grad()

@@ -159,17 +159,18 @@ number("train-07", low, dict(zip(places, expected, strict=True)), tolerance=1e-9
 
 # %% [markdown]
 # The package's `Schedule` is the same curve as a share of the peak, with the two ends tidied: it doesn't spend its first
-# step on almost nothing, and the last step has exactly the lowest rate (above, it is missed by a little).
+# step on almost nothing, and the last step has exactly the lowest rate (above, it is missed by a little). A second kind
+# stays at the peak for long and then falls in a straight line.
 
 # %%
 from hornbook.training.schedule import Schedule
 
 schedule = Schedule(kind="cosine", warmup_steps=warmup, final_fraction=0.001)
 ours = [0.01 * schedule.factor(step, steps) for step in range(steps)]
-book = [rate(step, 1e-4, 1e-2, 1e-5) for step in range(steps)]
-print(f"largest difference {max(abs(a - b) for a, b in zip(ours, book, strict=True)):.6f}, last rate {ours[-1]:.6f}")
+formula = [rate(step, 1e-4, 1e-2, 1e-5) for step in range(steps)]
+print(f"largest difference {max(abs(a - b) for a, b in zip(ours, formula, strict=True)):.6f}, last rate {ours[-1]:.6f}")
 assert abs(ours[-1] - 1e-5) < 1e-12
-assert max(abs(a - b) for a, b in zip(ours, book, strict=True)) < 4e-4
+assert max(abs(a - b) for a, b in zip(ours, formula, strict=True)) < 4e-4
 stable = Schedule(kind="warmup_stable_decay", warmup_steps=warmup, final_fraction=0.001)
 curves = {
     "warm-up and cosine": (range(steps), ours),
@@ -184,7 +185,7 @@ show(
 # %% [markdown]
 # ## The package's loop
 #
-# What we wrote by hand is nearly all there is. The package's `Loop` adds what a long run needs: it cuts gradients that
+# What we wrote by hand is nearly all there is. The package's `Loop` adds what a long run needs: it clips gradients that
 # are too long (lesson 8), measures the validation loss now and then, saves *checkpoints* (lesson 11), writes a record of
 # every step, and stops when the validation loss has not fallen for some time (*patience*). What differs between
 # trainings is handed to it as `Parts`. Without clipping, decay of the rate and the like it is our loop, to the last digit
@@ -338,9 +339,9 @@ print(f"our run: {ours:.1e} operations, {operations / ours:.0e} times less")
 # The much quoted 4.6 million dollars are such an estimate, and at prices of that year; nobody outside has seen the bill.
 #
 # The student project's four models, two of letters and two of words, are recipes of the package, with every setting in
-# a file: `hornbook train meditations-gpt-letters` trains its GPT on *Meditations*, draws both loss curves and lets it
-# write. For words the project showed curves of the training loss that ended at 1.156 and at 0.280; the validation loss
-# that it printed for its words was 7.92. You know now which of them to look at.
+# a file: `hornbook train meditations-gpt-letters` trains a narrower copy of its GPT on *Meditations*, draws both loss
+# curves and lets it write. For words the project showed curves of the training loss that ended at 1.156 and at 0.280;
+# the validation loss that it printed for its words was 7.92. You know now which of them to look at.
 #
 # ## What you have seen
 #
@@ -388,7 +389,8 @@ print("the same gradients, in portions of 3 rows and at once")
 
 # %% [markdown]
 # **2.** The token embedding is looked up and not multiplied with, so its weights are left out. Attention's products of
-# queries with keys come on top, and for a short context they are a small part.
+# queries with keys come on top, a small part for a short context; the counter doesn't see them here. What is missing are
+# the few weights of the norms, which belong to no matrix.
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode

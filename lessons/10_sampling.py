@@ -193,9 +193,10 @@ after_the = probabilities(model(torch.tensor([tokenizer.encode("the")]))[0, -1],
 print({tokenizer.token_text(token): round(after_the[token].item(), 2) for token in after_the.topk(5).indices.tolist()})
 
 # %% [markdown]
-# Here is the whole loop, in six steps. Step 1 is a *crop*: a model can look at `context_length` tokens at most, so of a
-# longer text it gets the last ones. Step 2 switches off the notes that PyTorch takes for gradients; nothing is learned
-# here. Of all the guesses, step 3 takes the last: the earlier ones are about tokens that we already have.
+# Here is lesson 7's loop again, now with a choice and an end (`eos_id`, for *end of sequence*, is the end token). Step
+# 1 is a *crop*: a model can look at `context_length` tokens at most, so of a longer text it gets the last ones. Step 2
+# switches off the notes that PyTorch takes for gradients; nothing is learned here. Of all the guesses, step 3 takes the
+# last: the earlier ones are about tokens that we already have.
 
 
 # %%
@@ -373,9 +374,9 @@ assert together == alone
 
 # %% [markdown]
 # The price is memory: two vectors (key and value) for every token, in every layer and head. For a model of the size of
-# Llama with a context of 32,768 tokens that is more than its weights take. Newer models therefore let several
-# query heads share one key and value, which is called *grouped-query attention*: with four queries to each, the cache is
-# a quarter.
+# Llama 2 7B (lesson 6) with a context of 32,768 tokens and two bytes to a number, that is more than the 13.5 GB of its
+# weights. Newer models therefore let several query heads share one key and value, which is called *grouped-query
+# attention*: with four queries to each, the cache is a quarter.
 
 
 # %%

@@ -20,7 +20,7 @@ import torch
 from hornbook.pictures.drawing import BLUE, ORANGE, PALE, VERMILION, label_line_ends, picture
 from lesson import PICTURES, number, show
 
-torch.set_num_threads(1)  # for a model this small a second one would only wait
+torch.set_num_threads(1)  # for a model this small a second thread would only wait
 FOLDER = Path("runs/lessons/saving")
 shutil.rmtree(FOLDER, ignore_errors=True)  # of an earlier run of this lesson
 FOLDER.mkdir(parents=True)
@@ -141,8 +141,9 @@ for place in ("cpu", "meta"):
 # %% [markdown]
 # ## A training remembers more than its weights
 #
-# AdamW (lesson 9) keeps two running means for every weight: of its gradient, and of its gradient squared. Their ratio is
-# what the weight moves by. These numbers are twice as many as the weights, and they aren't in `model.state_dict()`.
+# AdamW (lesson 9) keeps two running means for every weight: of its gradient, and of its gradient squared. The first,
+# divided by the root of the second, is the direction in which the weight moves. These numbers are twice as many as the
+# weights, and they aren't in `model.state_dict()`.
 
 # %%
 from hornbook.batches.order import batch_starts
@@ -243,10 +244,10 @@ number("wt-08", says if rate == 4e-4 else f"learning rate {rate}", says)
 # %% [markdown]
 # ## A checkpoint
 #
-# The package's *checkpoint*, a place in a run from which it can go on, has the same three things: weights, optimizer
-# state, step. It is a folder of safetensors, complete or not there at all, with a hash of every file (a *hash* is a
-# number calculated from all bytes of a file; change one byte and it is another). Batches and dropout need no saving: they
-# follow from the seed and the step (lesson 3).
+# The package's *checkpoint*, a place in a run from which it can go on, has the same two things and the step: weights,
+# optimizer state, number of steps done. It is a folder of safetensors, complete or not there at all, with a hash of
+# every file (a *hash* is a number calculated from all bytes of a file; change one byte and it is another). Batches and
+# dropout need no saving: they follow from the seed and the step (lesson 3).
 
 # %%
 from hornbook.training.checkpoint import load_checkpoint, newest_intact, save_checkpoint
@@ -436,7 +437,7 @@ else:
 # **1.** Write a safetensors file by hand: `save_by_hand(tensors, path)` for float32 tensors, with `json` and bytes only.
 # The real `load_file` must be able to read it.
 #
-# **2.** How large is a checkpoint of GPT-2 small, with 124,439,808 weights of four bytes each? Write
+# **2.** How large is a checkpoint of GPT-2 small, as published, with 124,439,808 weights of four bytes each? Write
 # `checkpoint_bytes(num_parameters)` and hold it against the checkpoint of our small model.
 #
 # ## Solutions

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -212,7 +213,7 @@ def test_blanks_ids_and_counts_are_printed_plainly(capsys: pytest.CaptureFixture
         "word: 6 tokens, 3.00 characters each",
         "  vocabulary of 4, learned from this text",
         "  to|be|or|not|to|be|",
-        "  3 0 2 1 3 0",
+        "  3  0  2  1   3  0",
     ]
     run(["show", "tokens", "a b\n", "--tokenizer", "character"])
     assert "  a|·|b|↵|" in capsys.readouterr().out
@@ -235,13 +236,16 @@ def test_without_their_files_public_vocabularies_are_one_line_each(
     assert run(["show", "tokens", "The fox"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    missing = [line for line in out.splitlines() if "is not here and can't be fetched; hint: save https" in line]
+    missing = [line for line in out.splitlines() if "is not here and can't be fetched; hint: " in line]
     assert [line.partition(":")[0] for line in missing] == ["gpt2", "cl100k_base"]
+    assert max(map(len, missing)) < 160
     assert "\nbpe: " in out
     assert run(["show", "tokens", "The fox", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["tokenizers"]
     assert ["missing" in row for row in rows] == [False, False, False, True, True]
-    assert "'gpt2' is not here" in refused("show", "tokens", "The fox", "--tokenizer", "gpt2")
+    assert "'gpt2' is not here and can't be fetched; hint: save https" in refused(
+        "show", "tokens", "The fox", "--tokenizer", "gpt2"
+    )
 
 
 def test_the_models_own_tokenizer_stands_in_for_bpe(trained: Path, shown: Shown) -> None:
@@ -300,6 +304,23 @@ def test_a_small_text_gives_fewer_byte_pairs_than_asked(offline: None, capsys: p
     assert len(pairs) == 1
     assert 256 < pairs[0]["vocab_size"] < 270
     assert [row["name"] for row in rows if "missing" in row] == ["gpt2", "cl100k_base"]
+    assert run(["show", "vocabulary", "small.txt", "--bpe", "400"]) == 0
+    assert capsys.readouterr().out.startswith("small.txt: 13 characters, 4 words (cleaning: standard)\n")
+
+
+def test_ids_stand_below_their_tokens(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    assert run(["show", "tokens", "a fox, 漢 sees an owl here", "--tokenizer", "character"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines()[2:] if line.strip()]
+    assert len(lines) > 2
+    assert max(map(cell_len, lines)) <= 50
+    ids = []
+    for tokens, numbers in zip(lines[::2], lines[1::2], strict=True):
+        starts = [cell_len(tokens[: place + 1]) for place in range(1, len(tokens) - 1) if tokens[place] in " |"]
+        found = [match.start() for match in re.finditer(r"\d+", numbers)]
+        assert set(found) <= set(starts)
+        ids += [int(number) for number in numbers.split()]
+    assert len(ids) == len("a fox, 漢 sees an owl here")
 
 
 def test_temperature_sharpens_and_flattens(nine_words: Path, shown: Shown, number: Number) -> None:

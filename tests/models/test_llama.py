@@ -86,14 +86,12 @@ def test_published_llama_counts(number) -> None:
         assert numbers * num_bytes / 1024**3 == pytest.approx(expected[key], abs=0.005)
 
 
-@pytest.mark.parametrize("name", ["llama-03", "llama-08"])
-def test_published_counts_untied_and_tied(number, name: str) -> None:
-    expected = number(name)
-    if name == "llama-03":
-        counts = count(**LLAMA_3_1B, tied_output=False), count(**LLAMA_3_1B)
-    else:
-        counts = qwen("0.6B", tied_output=False), qwen("0.6B", tied_output=True)
-    assert counts == (expected["params"], expected["unique"])
+def test_published_counts_untied_and_tied(number) -> None:
+    llama, qwen3 = number("llama-03"), number("llama-08")
+    assert count(**LLAMA_3_1B, tied_output=False) == llama["params"]
+    assert count(**LLAMA_3_1B) == llama["unique"]
+    assert qwen("0.6B", tied_output=False) == qwen3["params"]
+    assert qwen("0.6B", tied_output=True) == qwen3["unique"]
 
 
 @pytest.mark.parametrize("size", QWEN_3)

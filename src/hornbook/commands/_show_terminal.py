@@ -40,12 +40,20 @@ def bar(share: float, width: int) -> str:
     return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
 
 
-def print_pieces(out: "Console", pieces: Sequence[str], separator: str, indent: int = 2) -> None:
-    """Print pieces in reading order, wrapped: on alternating colours, or parted by `separator` where there are none."""
-    coloured = out.color_system is not None
-    gap = "" if coloured and separator == "|" else separator
-    for line in wrapped(pieces, out.width - indent, len(gap)):
-        out.print(_joined(line, gap, coloured, indent), soft_wrap=True)
+def print_pieces(out: "Console", pieces: Sequence[str], ids: Sequence[int], indent: int = 2) -> None:
+    """Print pieces in reading order, wrapped, each above its id: on alternating colours, or parted by bars."""
+    from rich.cells import cell_len
+
+    names = list(map(str, ids))
+    padded = [piece + " " * (len(name) - cell_len(piece)) for piece, name in zip(pieces, names, strict=True)]
+    last = -1  # of a piece that is cut the id stands below the first part
+    for line in wrapped(padded, out.width - indent, 1):
+        out.print(_joined(line, out.color_system is not None, indent), soft_wrap=True)
+        below = ""
+        for number, part in line:
+            below += ("" if number == last else names[number]).ljust(cell_len(part) + 1)
+            last = number
+        out.print((" " * indent + below).rstrip(), soft_wrap=True)
 
 
 def wrapped(pieces: Iterable[str], width: int, gap: int) -> Iterator[list[tuple[int, str]]]:
@@ -65,14 +73,20 @@ def wrapped(pieces: Iterable[str], width: int, gap: int) -> Iterator[list[tuple[
         yield line
 
 
-def _joined(line: Sequence[tuple[int, str]], gap: str, coloured: bool, indent: int) -> "Text":
+def _joined(line: Sequence[tuple[int, str]], coloured: bool, indent: int) -> "Text":
     from rich.text import Text
 
     text = Text(" " * indent)
-    for place, (number, piece) in enumerate(line):
+    for number, piece in line:
         text.append(piece, FILLS[number % len(FILLS)] if coloured else "")
-        text.append(gap if place < len(line) - 1 or gap == "|" else "")
+        text.append(" " if coloured else "|")
     return text
+
+
+def print_missing(out: "Console", name: str, reason: str) -> None:
+    """Say in one short line that a public vocabulary isn't here, and which command says what to save where."""
+    hint = f'hornbook show tokens "a" --tokenizer {name} says what to save where'
+    out.print(f"{name}: {reason.partition('; hint: ')[0]}; hint: {hint}", soft_wrap=True)
 
 
 def print_pictures(paths: Iterable[Path]) -> None:

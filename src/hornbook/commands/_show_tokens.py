@@ -76,17 +76,16 @@ def _cut(choice: "Choice", text: str) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from hornbook.commands._show_terminal import console, print_pieces, visible
+    from hornbook.commands._show_terminal import console, print_missing, print_pieces, visible
 
     out = console()
     for place, row in enumerate(rows):
         if place:
             out.print()
         if "missing" in row:
-            out.print(f"{row['name']}: {row['missing']}", soft_wrap=True)
+            print_missing(out, row["name"], row["missing"])
             continue
         counts = f"{len(row['ids'])} tokens, {row['characters_per_token']:.2f} characters each"
         out.print(f"{row['name']}: {counts}", style="bold")
         out.print(f"  vocabulary of {row['vocab_size']:,}, {row['origin']}")
-        print_pieces(out, [visible(token) for token in row["tokens"]], "|")
-        print_pieces(out, [str(number) for number in row["ids"]], " ")
+        print_pieces(out, [visible(token) for token in row["tokens"]], row["ids"])

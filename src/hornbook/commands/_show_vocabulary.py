@@ -117,18 +117,18 @@ def _row(choice: "Choice", texts: list[str], words: int, context_length: int) ->
 def _print(heading: str, rows: list[dict[str, Any]], context_length: int) -> None:
     from rich.table import Table
 
-    from hornbook.commands._show_terminal import console
+    from hornbook.commands._show_terminal import console, print_missing
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("")
-    for heading in (
+    for column in (
         "vocabulary",
         "tokens",
         "characters\nin a token",
         f"{context_length} tokens:\ncharacters",
         "words",
     ):
-        table.add_column(heading, justify="right")
+        table.add_column(column, justify="right")
     for row in rows:
         if "missing" not in row:
             numbers = [row[name] for name in ("vocab_size", "tokens")]
@@ -139,4 +139,5 @@ def _print(heading: str, rows: list[dict[str, Any]], context_length: int) -> Non
     out.print(heading, table, sep="\n\n")
     for row in rows:
         if "missing" in row:
-            out.print(f"\n{row['name']}: {row['missing']}", soft_wrap=True)
+            out.print()
+            print_missing(out, row["name"], row["missing"])
