@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, get_args, get_origin
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from hornbook.discovery import names
 from hornbook.errors import Interrupted, UserError
@@ -97,7 +97,8 @@ def _in_our_words(error: CycloptsError, arguments: Sequence[str]) -> str:
     """What cyclopts says, as one line without a full stop, and which help to read."""
     line = " ".join(str(error).split()).rstrip(".")
     verb = [name for name in arguments[:1] if name in names("commands")]
-    return f"{line[:1].lower()}{line[1:]}; hint: {' '.join(['hornbook', *verb, '--help'])}"
+    quotes = "a text of several words stands in quotes; " if isinstance(error, UnusedCliTokensError) else ""
+    return f"{line[:1].lower()}{line[1:]}; hint: {quotes}{' '.join(['hornbook', *verb, '--help'])}"
 
 
 def _fail(line: str, code: int) -> int:

@@ -113,6 +113,8 @@ def nine_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["vocabulary", "village", "--clean", "soap"], "unknown cleaning recipe or rule 'soap'"),
         (["vocabulary", "village", "--context-length", "0"], "context_length '0' is below 1"),
         (["batch", "nothing"], "'nothing' is not a dataset folder"),
+        (["model", "gpt2-124"], "model folder; hint: did you mean 'gpt2-124m'?"),
+        (["tokens", "The", "fox"], "hint: a text of several words stands in quotes; hornbook show --help"),
         (["model", "gpt5"], "'gpt5' is neither a recipe nor a model folder; hint:"),
         (["model", "nothing.toml"], "no such file 'nothing.toml'"),
         (["model", "."], "'.' is neither a model folder nor a run folder"),

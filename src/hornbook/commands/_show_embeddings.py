@@ -31,7 +31,7 @@ def embeddings(
     model
         A model folder, or a run folder with a finished model.
     token
-        The token, as written or with a space before it; may be given several times (default: some frequent ones).
+        The token, as written or with a space before it; may be given several times (default: some of the vocabulary).
     neighbours
         How many to list for each.
     device

@@ -77,12 +77,14 @@ def _of_recipe(name: str, vocab_size: int | None) -> "Model":
 
     from hornbook.commands._recipe import check_recipe, packaged_recipes, read_recipe
     from hornbook.config import build
-    from hornbook.errors import UserError
+    from hornbook.errors import UserError, nearest
 
     if not name.endswith(".toml") and name not in packaged_recipes():
+        near = nearest(name, packaged_recipes())
+        hint = f"did you mean '{near}'? " if near else ""
         raise UserError(
             f"'{name}' is neither a recipe nor a model folder",
-            hint="hornbook train lists the recipes, hornbook quickstart makes a model",
+            hint=hint + "hornbook train lists the recipes, hornbook quickstart makes a model",
         )
     recipe = check_recipe(read_recipe(name))
     sizes = {**recipe.model, "vocab_size": _vocabulary(recipe) if vocab_size is None else vocab_size}
