@@ -69,6 +69,15 @@ def test_epochs_differ_in_order_and_shift_and_seeds_differ() -> None:
     assert epochs[0] != sorted(epochs[0])
 
 
+def test_windows_that_stay_are_the_same_in_every_epoch() -> None:
+    sizes = {"seed": 1, "num_tokens": 4612, "context_length": 256, "moving": False}
+    epochs = [[batch_starts(step, batch_size=2, **sizes) for step in range(9 * n, 9 * n + 9)] for n in range(3)]
+    assert windows_per_epoch(4612, 256, moving=False) == 18
+    for epoch in epochs:
+        assert sorted(np.concatenate(epoch).tolist()) == list(range(0, 4608, 256))
+    assert np.concatenate(epochs[0]).tolist() != np.concatenate(epochs[1]).tolist()
+
+
 def test_a_text_of_exactly_one_window() -> None:
     assert batch_starts(7, seed=1, batch_size=3, num_tokens=5, context_length=4).tolist() == [0, 0, 0]
 

@@ -72,6 +72,7 @@ def _data(
             batch_size=training.batch_size,
             num_tokens=num_tokens,
             context_length=context_length,
+            moving=training.moving_windows,
         )
         return [_moved(train.gather(starts[first : first + rows]), device) for first in range(0, len(starts), rows)]
 

@@ -58,7 +58,12 @@ def batch(
         raise UserError(f"step must be at least 0 and batch_size at least 1, not '{step}' and '{batch_size}'")
     windows = Windows(dataset.train, context_length, name="the training part")
     starts = batch_starts(
-        step, seed=seed, batch_size=batch_size, num_tokens=len(dataset.train), context_length=context_length
+        step,
+        seed=seed,
+        batch_size=batch_size,
+        num_tokens=len(dataset.train),
+        context_length=context_length,
+        moving=bool(run.get("training", {}).get("moving_windows", True)),
     )
     rows = [_row(dataset, start, windows.tokens[start : start + context_length + 1]) for start in starts.tolist()]
     paths = _draw(dataset, rows, picture) if picture is not None else []

@@ -30,6 +30,7 @@ class Training(Settings):
     keep: int = Field(default=2, ge=1)
     patience: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
+    moving_windows: bool = True
     precision: Precision = "fp32"
     clip: float | None = Field(default=1.0, gt=0)
 
