@@ -112,6 +112,13 @@ def test_tokens_are_heard_beside_the_sines() -> None:
     torch.testing.assert_close(came_in[0], 8 * model.token_embedding(tokens) + model.position_table[:2])
 
 
+@pytest.mark.parametrize(("tied", "expected"), [(False, 0.5), (True, 0.02)])
+def test_embeddings_that_are_not_the_output_start_large(tied: bool, expected: float) -> None:
+    model = GPT(GPTConfig(vocab_size=50, embed_dim=128, tied_output=tied), torch.Generator().manual_seed(0))
+    assert model.token_embedding.weight.std().item() == pytest.approx(expected, rel=0.05)
+    assert model.position_embedding.weight.std().item() == pytest.approx(expected, rel=0.05)
+
+
 def test_residual_projections_start_smaller() -> None:
     model = GPT(GPTConfig(vocab_size=50, num_layers=8, embed_dim=128), torch.Generator().manual_seed(0))
     weights = dict(model.named_parameters())

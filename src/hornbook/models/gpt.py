@@ -19,7 +19,7 @@ from hornbook.layers.feed_forward import FeedForward
 from hornbook.layers.kv_cache import KVCache
 from hornbook.layers.norms import LayerNorm
 from hornbook.layers.positions import ALiBi, RelativeBias, Tables, rotary_tables, rotate, sinusoidal_table
-from hornbook.models.base import Model, ModelConfig, SelfAttention, initialise
+from hornbook.models.base import Model, ModelConfig, SelfAttention, initialise, start_large
 
 ROTARY_THETA = 10000.0  # the base of the paper (Su et al. 2021)
 
@@ -138,6 +138,9 @@ class GPT(Model):
         self.output = None if config.tied_output else nn.Linear(config.embed_dim, config.vocab_size, bias=False)
         residual = [part for block in blocks for part in (block.attention.output, block.feed_forward.down)]
         initialise(self, residual if config.norm == "before" else [], generator)
+        if self.output is not None and config.positions != "sinusoidal":
+            for table in (part for part in self.children() if isinstance(part, nn.Embedding)):
+                start_large(table)  # small ones, untied, held GPT-2 small on a short story at 5.8 nats for 90 steps
 
     def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T) int64 -> (B, T, C), after the final norm."""
