@@ -521,3 +521,19 @@ def test_a_terminal_is_told_where_the_picture_is(capsys: pytest.CaptureFixture[s
 )
 def test_bars_are_true_to_an_eighth(share: float, shown_as: str) -> None:
     assert bar(share, 4) == shown_as
+
+
+def test_a_batch_of_a_run_is_read_as_the_run_reads_it(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Windows that stay begin at multiples of their length; those that move do not in every epoch."""
+    starts = {}
+    for moving in ("true", "false"):
+        out = tmp_path / moving
+        flags = ["--training.moving_windows", moving, "--training.steps", "1", "--training.batch_size", "8"]
+        assert run(["train", recipe, "--out", str(out), "--device", "cpu", *flags]) == 0
+        capsys.readouterr()
+        assert run(["show", "batch", str(out), "--step", "100", "--json"]) == 0
+        starts[moving] = [row["first_token"] % 16 for row in json.loads(capsys.readouterr().out)["rows"]]
+    assert not any(starts["false"])
+    assert all(starts["true"])

@@ -2,7 +2,7 @@
 
 Position p = step * batch_size + row falls in epoch p // windows, at place p % windows of that epoch's own permutation.
 Each epoch also shifts the whole grid by its own offset, so that window borders fall on other tokens every time (unless
-`moving` is False: every epoch then reads the same windows, and a model learns them by heart all the sooner).
+`moving` is False: every epoch then reads the same windows, and a small model learns them by heart sooner).
 All of it is a pure function of (seed, step): a resumed run reads exactly the batches that it would have read,
 and machines that each take some rows of a batch together read exactly that batch.
 """

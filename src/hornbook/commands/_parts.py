@@ -80,7 +80,7 @@ def _data(
         every = max(1, round(1 / training.evaluate_fraction))  # a share is every so-manieth batch: always the same ones
         for number, batch in enumerate(held_out.every_batch(rows)):
             if number % every == 0:
-                yield _moved(batch, device)
+                yield batch
 
     return microbatches, validation
 

@@ -79,8 +79,7 @@ def _weights(model: Any, ids: list[int]) -> "list[torch.Tensor]":
     from hornbook.errors import UserError
 
     device = next(model.parameters()).device
-    with torch.inference_mode():
-        layers = [weights[0].float().cpu() for weights in model.attention_weights(torch.tensor([ids], device=device))]
+    layers = [weights[0].float().cpu() for weights in model.attention_weights(torch.tensor([ids], device=device))]
     if not layers:
         kind = type(model).__name__.lower()
         raise UserError(f"this model has no attention to show: it is a {kind}", hint="choose a gpt or a llama")

@@ -47,7 +47,9 @@ def batch(
     from hornbook.commands._parts import dataset_of_run
     from hornbook.commands._show_terminal import print_pictures
     from hornbook.commands.base import print_json
+    from hornbook.config import build
     from hornbook.errors import UserError
+    from hornbook.training.update import Training
 
     run = _run_settings(folder)
     dataset = dataset_of_run(folder, run) if run else open_dataset(folder)
@@ -63,7 +65,7 @@ def batch(
         batch_size=batch_size,
         num_tokens=len(dataset.train),
         context_length=context_length,
-        moving=bool(run.get("training", {}).get("moving_windows", True)),
+        moving=build(Training, run.get("training", {}), "training").moving_windows,
     )
     rows = [_row(dataset, start, windows.tokens[start : start + context_length + 1]) for start in starts.tolist()]
     paths = _draw(dataset, rows, picture) if picture is not None else []

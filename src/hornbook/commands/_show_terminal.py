@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hornbook.pictures.drawing import BLANKS
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-MARKS = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}  # the same as in pictures
 EIGHTHS = " ▏▎▍▌▋▊▉"
 FILLS = ("#1A1A1A on #CFE5F3", "#1A1A1A on #F2B98C")  # dark on pale; on 16 colours too the two differ
 
@@ -22,7 +23,7 @@ def console() -> "Console":
 
 def visible(text: str) -> str:
     r"""`text` on one line, with every blank to be seen: ' a\n' -> '·a↵'; '' -> '∅'."""
-    shown = (MARKS.get(letter) or (letter if letter.isprintable() else f"U+{ord(letter):04X}") for letter in text)
+    shown = (BLANKS.get(letter) or (letter if letter.isprintable() else f"U+{ord(letter):04X}") for letter in text)
     return "".join(shown) or "∅"
 
 

@@ -51,17 +51,10 @@ def read_instructions(path: Path) -> list[Instruction]:
 
     Errors: `UserError` with its place for each field that is missing, empty or no text, and for a file without entries.
     """
-    found = [
-        Instruction(
-            entry.filled("instruction"),
-            entry.text("input") if "input" in entry.fields else "",
-            entry.filled("output"),
-        )
+    return [
+        Instruction(entry.filled("instruction"), entry.text("input", ""), entry.filled("output"))
         for entry in read_entries(path)
     ]
-    if not found:
-        raise UserError(f"'{path}' has no entries")
-    return found
 
 
 def alpaca_prompt(instruction: str, about: str = "") -> str:

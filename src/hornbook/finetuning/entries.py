@@ -18,8 +18,13 @@ class Entry(NamedTuple):
     place: str
     fields: dict[str, Any]
 
-    def text(self, name: str) -> str:
-        """The field `name`, which must be text. Errors: `UserError` with the place where it is absent or no text."""
+    def text(self, name: str, default: str | None = None) -> str:
+        """The field `name`, which must be text; `default`, if there is one, where it is absent.
+
+        Errors: `UserError` with the place where it is absent or no text.
+        """
+        if default is not None and name not in self.fields:
+            return default
         value = self.value(name)
         if not isinstance(value, str):
             raise UserError(f"{self.place}: the field '{name}' is not text but {value!r:.60}")
@@ -46,9 +51,18 @@ class Entry(NamedTuple):
 def read_entries(path: Path) -> Iterator[Entry]:
     """The objects of a .json file (one list) or a .jsonl file (one a line, blank lines passed over).
 
-    Errors: `UserError` for another kind of file, and with its place for each thing that isn't an object.
+    Errors: `UserError` for another kind of file or one without entries, and with its place for each thing that isn't
+    an object.
     """
-    path = Path(path)
+    empty = True
+    for entry in _entries(Path(path)):
+        empty = False
+        yield entry
+    if empty:
+        raise UserError(f"'{path}' has no entries")
+
+
+def _entries(path: Path) -> Iterator[Entry]:
     if path.suffix.lower() in JSONL:
         for number, (line, _, _) in enumerate(lines(path, detect_encoding(path)), 1):
             if line.strip():

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hornbook.errors import UserError
 from hornbook.finetuning.conversation import alpaca_prompt, mark
 from hornbook.finetuning.entries import read_entries
 from hornbook.finetuning.rows import Row, in_order, pad_rows
@@ -52,18 +51,15 @@ def read_preferences(path: Path) -> list[Preference]:
     An entry with two equal answers stays: it teaches nothing (`Preference.is_tie`). Errors: `UserError` with its place
     for a missing or empty field; for a file without entries.
     """
-    found = [
+    return [
         Preference(
             entry.filled("instruction"),
-            entry.text("input") if "input" in entry.fields else "",
+            entry.text("input", ""),
             entry.filled("chosen"),
             entry.filled("rejected"),
         )
         for entry in read_entries(path)
     ]
-    if not found:
-        raise UserError(f"'{path}' has no entries")
-    return found
 
 
 def preference_pair(preference: Preference, tokenizer: Tokenizer, max_length: int | None = None) -> Pair:

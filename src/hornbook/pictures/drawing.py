@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 INK, GREY, PALE = "#1A1A1A", "#5F5F5F", "#DDDDDD"
 
+BLANKS = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}  # how they are shown
 DOTS_PER_INCH = 150
 LABEL_GAP = 0.22  # inches from one line of text to the next
 MONOSPACE = "DejaVu Sans Mono"  # like DejaVu Sans it comes with matplotlib: a picture is the same on every machine
@@ -121,6 +122,5 @@ def _drawable() -> frozenset[int]:
 
 def printable(text: str) -> str:
     r"""`text` as a picture can show it: blanks become visible marks, what the font lacks its code: 'a\n' -> 'a↵'."""
-    marks = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}
-    shown = (marks.get(c) or (c if c.isprintable() and ord(c) in _drawable() else f"U+{ord(c):04X}") for c in text)
+    shown = (BLANKS.get(c) or (c if c.isprintable() and ord(c) in _drawable() else f"U+{ord(c):04X}") for c in text)
     return "".join(shown)
