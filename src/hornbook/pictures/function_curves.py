@@ -36,5 +36,5 @@ def function_curves(
             axes.axhline(0, color=GREY, linewidth=0.8, zorder=1)
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
         if len(curves) > 1:
-            axes.legend(frameon=False, handlelength=3.2)
+            axes.legend(facecolor="white", edgecolor="none", framealpha=1, handlelength=3.2)  # hides what is behind
     return written(path_stem)
