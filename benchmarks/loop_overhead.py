@@ -19,10 +19,10 @@ import torch.nn.functional as F
 
 from hornbook.batches.order import batch_starts
 from hornbook.batches.windows import Windows
+from hornbook.layers.loss import Batch, next_token_loss
 from hornbook.models.llama import Llama, LlamaConfig
 from hornbook.optimizers.adamw import AdamW
 from hornbook.training.loop import Loop
-from hornbook.training.measure import Batch, next_token_loss
 from hornbook.training.run_folder import RunFolder
 from hornbook.training.schedule import Schedule
 from hornbook.training.update import Parts, Training

@@ -32,7 +32,9 @@ def require(name: str) -> None:
     if name.startswith("hornbook "):
         verb, *words = name.split()[1:]
         choices = {"train": RECIPES, "show": set(build_app()["show"])}.get(verb)
-        known = verb in names("commands") and (choices is None or (bool(words) and words[0] in choices))
+        known = verb.replace("-", "_") in names("commands") and (
+            choices is None or (bool(words) and words[0] in choices)
+        )
         assert known, f"no such command: {name}"
         return
     path, _, test = name.partition("::")

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from hornbook.discovery import names
-from hornbook.errors import Interrupted, UserError
+from hornbook.errors import Failed, Interrupted, LostRank, UserError
 from hornbook.files import disk_errors
 from hornbook.version import __version__
 
@@ -68,7 +69,7 @@ def _value_name(annotation: Any, name: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `hornbook ARGUMENTS` and exit: 0 done, 2 a user's mistake, 130 and 143 interrupted."""
+    """Run `hornbook ARGUMENTS` and exit: 0 done, 1 the answer is no, 2 a user's mistake, 130 and 143 interrupted."""
     signal.signal(signal.SIGTERM, _leave)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
@@ -80,9 +81,11 @@ def run(arguments: Sequence[str]) -> int:
             build_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
             sys.stdout.flush()
     except UserError as error:
-        return _fail(f"error: {error}", 2)
+        return _fail(f"error: {error}", 2, everywhere=isinstance(error, LostRank))
     except CycloptsError as error:
         return _fail(f"error: {_in_our_words(error, arguments)}", 2)
+    except Failed as error:
+        return _fail(str(error), 1)
     except Interrupted as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -96,13 +99,15 @@ def run(arguments: Sequence[str]) -> int:
 def _in_our_words(error: CycloptsError, arguments: Sequence[str]) -> str:
     """What cyclopts says, as one line without a full stop, and which help to read."""
     line = " ".join(str(error).split()).rstrip(".")
-    verb = [name for name in arguments[:1] if name in names("commands")]
+    verb = [name for name in arguments[:1] if name in {file.replace("_", "-") for file in names("commands")}]
     quotes = "a text of several words stands in quotes; " if isinstance(error, UnusedCliTokensError) else ""
     return f"{line[:1].lower()}{line[1:]}; hint: {quotes}{' '.join(['hornbook', *verb, '--help'])}"
 
 
-def _fail(line: str, code: int) -> int:
-    print(line, file=sys.stderr)
+def _fail(line: str, code: int, *, everywhere: bool = False) -> int:
+    """Say it; of several processes that fail alike only the first does."""
+    if everywhere or os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
     return code
 
 

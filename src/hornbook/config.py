@@ -14,7 +14,11 @@ Layer = dict[str, dict[str, Any]]  # section -> key -> value
 T = TypeVar("T", bound=BaseModel)
 
 PREFIX = "HORNBOOK_"
-PLAIN_VARIABLES = ("HORNBOOK_HOME", "HORNBOOK_SHARED_DATA")  # fetched texts; the texts that tests look for
+PLAIN_VARIABLES = (
+    "HORNBOOK_HOME",  # fetched texts
+    "HORNBOOK_SHARED_DATA",  # the texts that tests look for
+    "HORNBOOK_HANG_SECONDS",  # how long processes of one run wait for each other
+)
 ALL_SETTINGS = "the run.toml of any run holds all settings"
 
 

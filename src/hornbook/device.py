@@ -40,9 +40,27 @@ def autocast(device: "torch.device", precision: Precision) -> AbstractContextMan
 
 def peak_memory_bytes() -> int:
     """The most memory this process has held at once (resident set), in bytes; 0 where the system doesn't say."""
+    peak = _status("VmHWM")
+    if peak is not None:  # Linux; what `getrusage` says there may be the peak of the program that started this one
+        return peak
     try:
         import resource
     except ModuleNotFoundError:  # Windows
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kibibytes
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others kibibytes
+
+
+def memory_bytes() -> int:
+    """The memory that this process holds now, in bytes; where the system doesn't say, the most it has held."""
+    now = _status("VmRSS")
+    return peak_memory_bytes() if now is None else now
+
+
+def _status(name: str) -> int | None:
+    """A size that Linux keeps of this process, in bytes; None on other systems."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as lines:
+            return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name + ":")), None)
+    except OSError:
+        return None

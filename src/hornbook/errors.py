@@ -56,9 +56,17 @@ def _likest(name: str, choices: list[str], count: int, cutoff: float) -> list[st
     return [section + end for end in difflib.get_close_matches(name.removeprefix(section), ends, count, cutoff)]
 
 
+class LostRank(UserError):
+    """Another process of the same run is gone or hangs: what any of those that are left may have to say."""
+
+
 class Interrupted(Exception):
     """The user asked a running command to stop, and it saved what it had; the message says how to go on."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+class Failed(Exception):
+    """What a command was asked to find out, and the answer is no: printed as it is, exit code 1."""

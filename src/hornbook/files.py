@@ -1,4 +1,7 @@
-"""Files that are either whole or absent: write beside, fsync, rename. A crash at any instruction leaves the old state."""
+"""Files that are either whole or absent: write beside, fsync, rename. A crash at any instruction leaves the old state.
+
+A kill leaves hidden names beside the place, which `sweep` clears away (see leftovers.py).
+"""
 
 import errno
 import hashlib
@@ -13,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.errors import UserError
+from hornbook.leftovers import REMOVED, REPLACED, UNFINISHED, held, removed_name, sweep_beside
+from hornbook.leftovers import sweep as sweep
 
 READ_BYTES = 1 << 20
 
@@ -52,9 +57,9 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     path = Path(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, beside = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(handle, "wb") as file, held(Path(beside)):
                 file.write(data.encode() if isinstance(data, str) else data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -97,25 +102,37 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     Errors: `UserError` where `path` is already a folder with something in it (unless `replace`), or the disk refuses.
     """
     path = Path(path)
+    sweep_beside(path)
     if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"'{path}' already exists", hint="choose another folder or remove it")
     made = [folder for folder in path.parents if not folder.exists()]  # nearest first: to be removed where this fails
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        beside = Path(tempfile.mkdtemp(UNFINISHED, f".{path.name}.", path.parent))
         try:
             os.chmod(beside, 0o755)
-            yield beside
-            for file in [*beside.rglob("*"), beside]:
-                sync_folder(file) if file.is_dir() else _sync_file(file)
-            _put_in_place(beside, path)
+            with held(beside):
+                yield beside
+                for file in [*beside.rglob("*"), beside]:
+                    sync_folder(file) if file.is_dir() else _sync_file(file)
+                _put_in_place(beside, path)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             with suppress(OSError):  # somebody else's file may be in them by now
                 for folder in made:
                     folder.rmdir()
             raise
-        sync_folder(path.parent)
+        for folder in made:
+            sync_folder(folder.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder: a kill on the way leaves it whole, or a leftover that `sweep` removes, never a part of it."""
+    path = Path(path)
+    with disk_errors(path):
+        gone = removed_name(path)
+        os.replace(path, gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def require_space(folder: Path, num_bytes: int) -> None:
@@ -145,17 +162,21 @@ def _sync_file(path: Path) -> None:
 
 
 def _put_in_place(beside: Path, path: Path) -> None:
-    """Rename `beside` to `path`; an older folder there is moved away first and deleted last."""
-    old = None
-    if path.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-        os.replace(path, old / path.name)
+    """Rename `beside` to `path`; an older folder there steps aside first and is deleted last.
+
+    Between the two renames nothing lies at `path`: a kill there leaves the older one to `sweep`, which puts it back.
+    """
+    old = beside.with_suffix(REPLACED)
     try:
+        if path.exists():
+            os.replace(path, old)
         os.replace(beside, path)
-    except OSError:
-        if old:
-            os.replace(old / path.name, path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
         raise
-    finally:
-        if old:
-            shutil.rmtree(old, ignore_errors=True)
+    sync_folder(path.parent)  # the new one is there for good before the older one goes
+    if old.exists():
+        gone = old.with_suffix(REMOVED)  # no longer anything to put back
+        os.replace(old, gone)
+        shutil.rmtree(gone, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Words to ids, against the numbers of the book (chapter 2) and its own regular expression."""
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ BOOK = r"([,.:;?_!\"()']|--|\s)"
 
 def test_an_unknown_split_is_said_with_the_choices() -> None:
     with pytest.raises(
-        UserError, match=r"unknown split 'boook' \(choices: book, whitespace\); hint: did you mean 'book'"
+        UserError, match=r"unknown split 'boook' \(choices: blanks, book, whitespace\); hint: did you mean 'book'"
     ):
         Word.train(["text"], split="boook")
 
@@ -112,3 +114,19 @@ def test_meditations_words_between_spaces(shared_data: Callable[[str], Path], nu
     assert len(pieces) == expected["words_before_digit_filter"]
     kept = [word for word in text.split() if not re.search(r"\d", word)]
     assert len(Word.train([" ".join(kept)], split="whitespace").vocabulary.pieces) == expected["words_vocab"]
+
+
+@given(st.text(alphabet=" \t\n\u00a0\u2003aäß1.,;'-_", max_size=40))
+def test_kept_blanks_bring_a_known_text_back_to_the_letter(text: str) -> None:
+    tokenizer = Word.train([text], split="blanks")
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    other = tokenizers.Tokenizer.from_str(json.dumps(tokenizer.to_json()))
+    assert other.encode(text).ids == ids
+    assert other.decode(ids) == text
+    assert Word.from_json(tokenizer.to_json()).split == "blanks"
+
+
+def test_a_blank_is_a_token_of_its_own_where_it_is_kept() -> None:
+    assert words("so,  so", "blanks") == ["so", ",", " ", " ", "so"]
+    assert words("so,  so", "book") == ["so", ",", "so"]

@@ -36,7 +36,7 @@ def test_what_is_loaded_is_what_was_saved(make_loop: MakeLoop) -> None:
 def test_a_changed_byte_is_seen_and_the_one_before_is_used(make_loop: MakeLoop) -> None:
     loop = make_loop("a", keep=3)
     loop.run(lambda record: None)
-    weights = checkpoint.folder_of(loop.folder.checkpoints, 12) / checkpoint.WEIGHTS
+    weights = checkpoint.folder_of(loop.folder.checkpoints, 12) / "weights.safetensors"
     damaged = bytearray(weights.read_bytes())
     damaged[-1] ^= 1
     weights.write_bytes(damaged)

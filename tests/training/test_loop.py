@@ -11,6 +11,7 @@ import torch
 from hornbook.errors import Interrupted, UserError
 from hornbook.optimizers.muon import Muon
 from hornbook.training.checkpoint import load_checkpoint, newest_intact
+from hornbook.training.deadline import Deadline
 from hornbook.training.loop import Loop
 
 MakeLoop = Callable[..., Loop]
@@ -111,7 +112,7 @@ def test_a_loss_that_is_no_number_is_one_line(make_loop: MakeLoop) -> None:
     loop = make_loop("a")
     with torch.no_grad():
         next(loop.parts.model.parameters()).fill_(float("nan"))
-    with pytest.raises(UserError, match="no longer a number at step 1; hint: .*learning_rate"):
+    with pytest.raises(UserError, match="no longer a number at step 1, .*; hint: .*learning rate"):
         loop.run(ignore)
 
 
@@ -120,3 +121,65 @@ def test_a_sample_is_taken_at_each_evaluation(make_loop: MakeLoop) -> None:
     object.__setattr__(loop.parts, "sample", lambda step: [f"text {step}"])
     loop.run(ignore)
     assert [record["texts"] for record in loop.folder.records("sample")] == [["text 4"], ["text 8"], ["text 12"]]
+
+
+def test_a_batch_that_is_skipped_changes_nothing(make_loop: MakeLoop) -> None:
+    loop = make_loop("a", steps=3, skipped=(1, 2, 3))
+    before = weights(loop)
+    loop.run(ignore)
+    assert equal(before, weights(loop))
+    assert [record["step"] for record in loop.folder.records("skipped")] == [1, 2, 3]
+
+
+def test_every_so_manieth_checkpoint_may_be_kept(make_loop: MakeLoop) -> None:
+    loop = make_loop("a", steps=24, evaluate_every=4, keep=1, keep_every=8)
+    best = loop.run(ignore)
+    names = {int(path.name[-8:]) for path in loop.folder.checkpoints.glob("step-*")}
+    assert names == {8, 16, 24, best.step}
+
+
+def test_a_stop_between_evaluation_and_sample_loses_neither(make_loop: MakeLoop) -> None:
+    """What of a look isn't in metrics.jsonl yet is done by the run that goes on, and nothing twice."""
+    straight, broken = make_loop("straight"), make_loop("broken")
+    for loop in (straight, broken):
+        object.__setattr__(loop.parts, "sample", lambda step: [f"text {step}"])
+
+    def die(record: dict[str, Any]) -> None:
+        if record["kind"] == "evaluation" and record["step"] == 8:
+            raise MemoryError("as if killed")
+
+    straight.run(ignore)
+    with pytest.raises(MemoryError):
+        broken.run(die)
+    resumed = make_loop("broken")
+    object.__setattr__(resumed.parts, "sample", lambda step: [f"text {step}"])
+    checkpoint, _ = newest_intact(resumed.folder.checkpoints)
+    assert checkpoint is not None
+    resumed.done = load_checkpoint(checkpoint, resumed.parts.model, resumed.parts.optimizer)
+    resumed.folder.rewind(resumed.done)
+    resumed.run(ignore)
+    timeless = [
+        [{**record, "tokens_per_second": 0} for record in loop.folder.records()] for loop in (straight, resumed)
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def test_a_deadline_ends_the_run_in_time_with_the_rate_at_its_end(make_loop: MakeLoop) -> None:
+    """A clock that is asked once a step and once a second: 100 seconds are not enough for 1,000 steps."""
+    now = [0.0]
+    deadline = Deadline(100.0, ending=5.0, clock=lambda: now[0])
+    deadline.step_took = lambda seconds: deadline.steps_took.append(1.0)  # type: ignore[method-assign]
+    deadline.looked = lambda seconds: deadline.looks_took.append(2.0)  # type: ignore[method-assign]
+    loop = make_loop("a", steps=1000, evaluate_every=250)
+    loop.deadline = deadline
+
+    def tick(record: dict[str, Any]) -> None:
+        now[0] += {"step": 1.0, "evaluation": 2.0}.get(record["kind"], 0.0)
+
+    loop.run(tick)
+    rates = [record["learning_rate"] for record in loop.folder.records("step")]
+    assert 80 <= loop.done <= 95
+    assert now[0] <= 95.0
+    assert rates[-1] == pytest.approx(0.1 * 1e-2)  # final_fraction of the peak
+    assert len(list(loop.folder.records("evaluation"))) == 4  # as many looks as were laid out
+    assert next(loop.folder.records("plan"))["until"] == 100.0

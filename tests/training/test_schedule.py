@@ -8,7 +8,7 @@ import pytest
 
 from hornbook.config import build
 from hornbook.errors import UserError
-from hornbook.training.schedule import Schedule
+from hornbook.training.schedule import Course, Schedule
 
 Number = Callable[[str], Any]
 
@@ -54,17 +54,36 @@ def test_the_books_steps_and_its_warm_up(number: Number) -> None:
 
 @pytest.mark.parametrize(("name", "initial", "peak", "lowest"), [("A", 1e-4, 1e-2, 1e-5), ("B", 1e-5, 1e-3, 1e-5)])
 def test_the_books_law(number: Number, name: str, initial: float, peak: float, lowest: float) -> None:
-    """Its cosine reaches the lowest rate one step after the last, ours with the last: 136 steps of ours, all but one.
-
-    Its warm-up begins at a rate of its own. Ours has no setting for that: it always begins at peak / (warmup + 1),
-    one step above 0, so only the line can be compared: with the beginning moved to the book's, the rates are equal.
-    """
+    """Its cosine reaches the lowest rate one step after the last, ours with the last: 136 steps of ours, all but one."""
     warmup, expected = 27, number("train-07")[name]
-    schedule = Schedule(warmup_steps=warmup, final_fraction=lowest / peak)
-    ours = [schedule.factor(step, 136) for step in range(135)]
-    assert ours[0] == 1 / (warmup + 1) != initial / peak
-    climbed = [(factor - ours[0]) / (1 - ours[0]) for factor in ours[:warmup]]
-    rates = [initial + share * (peak - initial) for share in climbed] + [peak * factor for factor in ours[warmup:]]
+    schedule = Schedule(warmup_steps=warmup, warmup_from=initial / peak, final_fraction=lowest / peak)
+    rates = [peak * schedule.factor(step, 136) for step in range(135)]
+    assert rates[0] == pytest.approx(initial)
     assert {step: rates[int(step)] for step in expected} == pytest.approx(expected, rel=1e-7)
     assert rates[warmup] == peak
     assert rates[134] > lowest == pytest.approx(peak * schedule.factor(135, 136))
+
+
+def test_a_course_that_is_not_changed_is_its_schedule() -> None:
+    schedule = Schedule(warmup_steps=10, warmup_from=0.5)
+    course = Course(schedule, 100)
+    assert [course.factor(step, 100) for step in range(100)] == [schedule.factor(step, 100) for step in range(100)]
+
+
+@pytest.mark.parametrize("steps", [40, 60, 200])
+def test_a_changed_course_goes_on_without_a_jump_and_ends_where_it_should(steps: int) -> None:
+    schedule = Schedule(warmup_steps=10, final_fraction=0.1)
+    course = Course(schedule, 100)
+    before = [course.factor(step, 100) for step in range(30)]
+    course.change(30, steps)
+    factors = before + [course.factor(step, 100) for step in range(30, steps)]
+    assert factors[-1] == pytest.approx(0.1)
+    assert factors[30] == pytest.approx(schedule.factor(30, 100))
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    again = Course(schedule, 100, [{"step": 30, "steps": steps}])
+    assert [again.factor(step, 100) for step in range(30, steps)] == factors[30:]
+
+
+def test_the_rate_may_be_lowered_from_a_step_on() -> None:
+    course = Course(Schedule(kind="constant", lowered=((3, 0.5), (5, 0.5))), 8)
+    assert [course.factor(step, 8) for step in range(8)] == [1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]

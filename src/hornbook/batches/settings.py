@@ -21,8 +21,9 @@ class PrepareSettings(Settings):
     vocabulary_from: Literal["train", "all"] = "train"
     """The part of the text that a vocabulary is learned from: `all` leaves no word of the validation part unknown, but
     the vocabulary then has seen it."""
-    word_split: Literal["book", "whitespace"] = "book"
-    """Where the word tokenizer cuts: at spaces and punctuation, as the book does, or at whitespace only."""
+    word_split: Literal["book", "whitespace", "blanks"] = "book"
+    """Where the word tokenizer cuts: at spaces and punctuation, as the book does, at whitespace only, or as the book but with
+    each blank kept as a token of its own."""
     clean: str = "standard"
     """The cleaning recipe."""
     val_fraction: float = 0.1

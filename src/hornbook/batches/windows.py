@@ -5,7 +5,7 @@ B rows in a batch, T = context_length tokens in a row. Targets that must not cou
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -93,6 +93,26 @@ class Windows:
             inputs[row, : len(tokens) - 1] = tokens[:-1]
             targets[row, seen : len(tokens) - 1] = tokens[1 + seen :]
         return torch.from_numpy(inputs), torch.from_numpy(targets)
+
+
+class Microbatches(Sequence["tuple[torch.Tensor, torch.Tensor]"]):
+    """The windows that begin at these offsets, `rows` at a time; each portion is read when it is asked for.
+
+    One of several processes asks only for its own.
+    """
+
+    def __init__(self, windows: Windows, starts: np.ndarray, rows: int) -> None:
+        self.windows, self.starts, self.rows = windows, starts, rows
+
+    def __len__(self) -> int:
+        """How many portions; the last may be smaller."""
+        return -(-len(self.starts) // self.rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Portion `place` -> (inputs (B, T), targets (B, T))."""
+        if not 0 <= place < len(self):
+            raise IndexError(place)  # Python ends a for loop by it
+        return self.windows.gather(self.starts[place * self.rows : (place + 1) * self.rows])
 
 
 def _check_sizes(context_length: int, stride: int | None) -> None:

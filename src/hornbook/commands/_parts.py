@@ -1,16 +1,15 @@
 """From checked settings to what a run is made of: dataset, model, optimizer, batches, validation, samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hornbook.commands._recipe import Recipe
 from hornbook.config import Layer, build
 from hornbook.errors import UserError
+from hornbook.training.distributed import ALONE, World
 
 if TYPE_CHECKING:
-    import torch
-
     from hornbook.batches.prepare import Dataset
     from hornbook.layers.loss import Batch
     from hornbook.models.base import Model
@@ -31,14 +30,16 @@ def dataset_of_run(run: Path, settings: Layer) -> "Dataset":
     return dataset
 
 
-def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto") -> "Parts":
+def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto", world: World = ALONE) -> "Parts":
     """Join what a training is made of at step 0: model with its first weights, optimizer, batches, validation, samples.
 
+    Several processes may part a model among them (`training.sharded`); such a one writes no samples on the way.
     Errors: `UserError` where the text is shorter than one window, or none of it is kept for validation.
     """
     from hornbook.device import choose_device
     from hornbook.layers.loss import next_token_loss
     from hornbook.randomness import torch_generator
+    from hornbook.training.sharding import shard
     from hornbook.training.update import Parts
 
     training, place = recipe.training, choose_device(device)
@@ -46,17 +47,21 @@ def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto") -> "Pa
         recipe.model_class.config_class, {**recipe.model, "vocab_size": dataset.tokenizer.vocab_size}, "model"
     )
     model = recipe.model_class(config, torch_generator(training.seed, "weights")).to(place)
-    batches, validation = _data(dataset, config.context_length, training, place)
+    parted = training.sharded and world.size > 1
+    if parted:
+        shard(model, world)
+    batches, validation = _data(dataset, config.context_length, training)
     optimizer = recipe.optimizer.build(model.named_parameters())
-    return Parts(model, optimizer, batches, next_token_loss, validation, _sampler(recipe, dataset, model))
+    sample = None if parted else _sampler(recipe, dataset, model)
+    return Parts(model, optimizer, batches, next_token_loss, validation, sample)
 
 
 def _data(
-    dataset: "Dataset", context_length: int, training: "Training", device: "torch.device"
-) -> "tuple[Callable[[int], list[Batch]], Callable[[], Iterator[Batch]]]":
+    dataset: "Dataset", context_length: int, training: "Training"
+) -> "tuple[Callable[[int], Sequence[Batch]], Callable[[], Iterator[Batch]]]":
     """(step -> its microbatches, the validation batches): both pure, so a resumed run reads what it would have read."""
     from hornbook.batches.order import batch_starts
-    from hornbook.batches.windows import Windows
+    from hornbook.batches.windows import Microbatches, Windows
 
     if len(dataset.val) < 2:
         raise UserError("no text is kept for validation", hint="give more text, or a larger --data.val_fraction")
@@ -65,7 +70,7 @@ def _data(
     held_out = Windows(dataset.val, context_length, padded=True, name="the validation part")
     num_tokens = len(dataset.train)
 
-    def microbatches(step: int) -> "list[Batch]":
+    def microbatches(step: int) -> "Sequence[Batch]":
         starts = batch_starts(
             step,
             seed=training.seed,
@@ -74,7 +79,7 @@ def _data(
             context_length=context_length,
             moving=training.moving_windows,
         )
-        return [_moved(train.gather(starts[first : first + rows]), device) for first in range(0, len(starts), rows)]
+        return Microbatches(train, starts, rows)
 
     def validation() -> "Iterator[Batch]":
         every = max(1, round(1 / training.evaluate_fraction))  # a share is every so-manieth batch: always the same ones
@@ -83,10 +88,6 @@ def _data(
                 yield batch
 
     return microbatches, validation
-
-
-def _moved(batch: "Batch", device: "torch.device") -> "Batch":
-    return batch[0].to(device), batch[1].to(device)
 
 
 def _sampler(recipe: Recipe, dataset: "Dataset", model: "Model") -> "Callable[[int], list[str]]":

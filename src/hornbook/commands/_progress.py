@@ -32,6 +32,8 @@ class RunProgress:
             case "evaluation":
                 self.validation = f"  val {record['validation_loss']:.3f}"
                 self._line(f"step {record['step']}/{self.steps}  validation loss {record['validation_loss']:.4f}")
+            case "plan":
+                self._replan(record["steps"])
             case "sample":
                 for text in record["texts"]:
                     self._line("    " + text.strip().replace("\n", "\n    "))
@@ -51,6 +53,12 @@ class RunProgress:
         else:
             print("step " + text, file=sys.stderr, flush=True)
 
+    def _replan(self, steps: int) -> None:
+        """A run with a deadline is longer or shorter than it was thought to be."""
+        self.steps = steps
+        if self.bar and self.task is not None:
+            self.bar.update(self.task, total=steps)
+
     def _line(self, text: str) -> None:
         if self.bar:
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -59,9 +67,12 @@ class RunProgress:
 
 
 @contextmanager
-def run_progress(steps: int, begun: int = 0) -> Iterator[RunProgress]:
-    """Progress of a run of `steps` steps, `begun` of them already done; the live line goes away at the end."""
-    if not sys.stderr.isatty():
+def run_progress(steps: int, begun: int = 0, *, silent: bool = False) -> Iterator[RunProgress]:
+    """Progress of a run of `steps` steps, `begun` of them already done; the live line goes away at the end.
+
+    `silent` where another process of the same run shows it.
+    """
+    if silent or not sys.stderr.isatty():
         yield RunProgress(steps, begun, None)
         return
     from rich.console import Console

@@ -26,12 +26,14 @@ from hornbook.evaluation.perplexity import Perplexity
 from hornbook.evaluation.village_questions import VillageQuestions
 from hornbook.generation.generate import LanguageModel
 from hornbook.pictures.token_pictures import token_boxes
+from hornbook.training.deadline import Deadline
 from hornbook.training.loop import Loop
 from hornbook.training.run_folder import RunFolder
 from hornbook.training.update import update
 
 LEAST_STEPS = 10
 LOOKS = 6  # evaluations on the way
+LOOKING = 1.1  # the time of a training with its evaluations, for each second of steps
 SHOWN_TOKENS = 120  # in the token picture
 BIGRAM_SHARE = 0.08  # of the training time: a bigram is learned by then, whatever the text
 WARM_STEPS, TIMED_STEPS = 3, 5  # steps of a throwaway model, to learn how fast this machine is
@@ -88,21 +90,22 @@ class Quickstart:
         parts = build_parts(recipe, dataset, self.device)
         run = RunFolder.create(self.out / name, resolved(recipe, dataset, self.out / name))
         samples = parts.sample if name == "gpt" else None  # one look at what a bigram writes is enough, at the end
-        loop = Loop(replace(parts, sample=samples), recipe.training, recipe.schedule, run)
+        deadline = Deadline(time.time() + LOOKING * seconds, ending=0)  # a busy moment may have misled the first count
+        loop = Loop(replace(parts, sample=samples), recipe.training, recipe.schedule, run, deadline=deadline)
         talk(f"\n{name}: {loop.parts.model.num_parameters():,} parameters, {steps:,} steps")
         with run_progress(steps) as progress:
             loop.run(progress.report)
         model = LanguageModel(loop.parts.model, dataset.tokenizer, {})
         folder = finish(recipe, dataset, loop, baseline)
         if samples is None and parts.sample:
-            talk("    " + parts.sample(steps)[0].strip().replace("\n", "\n    "))
+            talk("    " + parts.sample(loop.done)[0].strip().replace("\n", "\n    "))
         numbers = Perplexity().run(model, dataset).numbers
         return Measured(name, model, folder, numbers, loop.speed.tokens_per_second)
 
     def _steps(self, recipe: Recipe, dataset: Dataset, seconds: float) -> int:
-        """How many steps fit into `seconds` here: a throwaway model takes a few, and their median counts.
+        """About how many steps fit into `seconds` here: a throwaway model takes a few, and their median counts.
 
-        The fixed number makes the run repeatable from its run.toml; the clock decides only once.
+        Sizes and rates follow from it; the loop's deadline judges again on the way, and metrics.jsonl says how.
         """
         parts = build_parts(recipe, dataset, self.device)
         parts.model.train()

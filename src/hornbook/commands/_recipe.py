@@ -13,6 +13,7 @@ from hornbook.commands._sections import Origin, Samples, build_both, check_keys
 from hornbook.config import Layer, build, environment_layer, flag_layer, merge, read_toml
 from hornbook.discovery import PACKAGE, find
 from hornbook.errors import UserError, unknown
+from hornbook.training.run_folder import REPORT
 
 if TYPE_CHECKING:
     from hornbook.batches.prepare import Dataset, PrepareSettings
@@ -30,9 +31,9 @@ CHECKED_VOCABULARY = 256  # stands for the tokenizer's size while the settings a
 def read_recipe(recipe: str, flags: Sequence[str] = ()) -> Layer:
     """The settings of a recipe (a packaged name or a .toml file), the environment and the flags, in that order.
 
-    Errors: `UserError` for a name that is neither, or a file or flag that can't be read.
+    The run.toml of a run is a recipe too. Errors: `UserError` for a name that is neither, or a file or flag that can't be read.
     """
-    layer = read_toml(find_recipe(recipe))
+    layer = {name: keys for name, keys in read_toml(find_recipe(recipe)).items() if name != REPORT}
     for section in layer:
         if section not in SECTIONS:
             raise unknown("section", section, SECTIONS)

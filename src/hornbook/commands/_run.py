@@ -7,20 +7,26 @@ from hornbook.batches.prepare import Dataset
 from hornbook.commands._parts import opening
 from hornbook.commands._progress import run_progress
 from hornbook.commands._recipe import Recipe, resolved
+from hornbook.commands._report import RunReport
 from hornbook.commands.base import print_json, talk
 from hornbook.pictures.loss_curves import loss_curves
+from hornbook.sharded import is_sharded
 from hornbook.training.checkpoint import folder_of, load_weights
 from hornbook.training.loop import Loop
 from hornbook.weights.model_folder import save_model_folder
 
 
 def go_on(recipe: Recipe, dataset: Dataset, loop: Loop, json: bool) -> None:
-    """Train from where the loop stands to the end, save the model folder, and say what came out."""
-    model, begun, steps = loop.parts.model, loop.done, loop.training.steps
+    """Train from where the loop stands to the end, save the model folder, and say what came out; one process does that."""
+    model, begun, steps = loop.parts.model, loop.done, loop.steps
     talk(f"{model.num_parameters():,} parameters, {len(dataset.train):,} training tokens, {steps:,} steps")
-    with run_progress(steps, begun) as progress:
-        best = loop.run(progress.report)
+    report = RunReport(loop)
+    with run_progress(steps, begun, silent=not loop.world.is_first) as progress:
+        best = loop.run(report.watching(progress.report))
+    if not loop.world.is_first:
+        return
     folder = finish(recipe, dataset, loop)
+    report.write(recipe, len(dataset.val))
     speed = round(loop.speed.tokens_per_second) if loop.done > begun else None
     if json:
         print_json({"run": str(loop.folder.path), "model": str(folder), "step": best.step, "validation_loss": best.loss,
@@ -35,7 +41,7 @@ def go_on(recipe: Recipe, dataset: Dataset, loop: Loop, json: bool) -> None:
 def outcome(loop: Loop) -> str:
     """The best validation loss of a finished run and its step; the last one's too where another was the best."""
     assert loop.best is not None
-    best, done, steps = loop.best, loop.done, loop.training.steps
+    best, done, steps = loop.best, loop.done, loop.steps
     line = f"validation loss {best.loss:.4f} at step {best.step:,}"
     if best.step == done:
         return line
@@ -58,13 +64,16 @@ def finish(recipe: Recipe, dataset: Dataset, loop: Loop, baseline: float | None 
     """
     run, best = loop.folder, loop.best
     assert best is not None
-    load_weights(folder_of(run.checkpoints, best.step), loop.parts.model)
+    model = loop.parts.model
+    if is_sharded(model):  # the others have gone: this process needs a model of its own, from the checkpoint's parts
+        model = recipe.model_class(model.config)
+    load_weights(folder_of(run.checkpoints, best.step), model)
     evaluations = {"validation_loss": best.loss, "step": best.step}
     info = {"data": dataset.info, "run": resolved(recipe, dataset, run.path), "evaluations": evaluations}
-    save_model_folder(run.model, loop.parts.model, dataset.tokenizer, info, replace=True)
+    save_model_folder(run.model, model, dataset.tokenizer, info, replace=True)
     train = [(record["step"], record["loss"]) for record in run.records("step")]
     validation = [(record["step"], record["validation_loss"]) for record in run.records("evaluation")]
-    tokens = recipe.training.batch_size * loop.parts.model.config.context_length
+    tokens = recipe.training.batch_size * model.config.context_length
     loss_curves(train, run.pictures / "loss", validation=validation, bigram_loss=baseline, tokens_per_step=tokens)
     return run.model
 

@@ -1,7 +1,7 @@
 """`hornbook show model`: the layers of a model as a tree, what is in them, and the memory they take."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hornbook.commands._show_layers import Part
@@ -73,10 +73,8 @@ def _of_folder(folder: str, vocab_size: int | None) -> "Model":
 
 def _of_recipe(name: str, vocab_size: int | None) -> "Model":
     """The recipe's model on the meta device: shapes without numbers. Errors: `UserError` where there is no such recipe."""
-    import torch
-
     from hornbook.commands._recipe import check_recipe, packaged_recipes, read_recipe
-    from hornbook.config import build
+    from hornbook.commands._recipe_model import shapes_of, vocabulary_of
     from hornbook.errors import UserError, nearest
 
     if not name.endswith(".toml") and name not in packaged_recipes():
@@ -87,36 +85,7 @@ def _of_recipe(name: str, vocab_size: int | None) -> "Model":
             hint=hint + "hornbook train lists the recipes, hornbook quickstart makes a model",
         )
     recipe = check_recipe(read_recipe(name))
-    sizes = {**recipe.model, "vocab_size": _vocabulary(recipe) if vocab_size is None else vocab_size}
-    config: ModelConfig = build(recipe.model_class.config_class, sizes, "model")
-    with torch.device("meta"):
-        return recipe.model_class(config)
-
-
-def _vocabulary(recipe: Any) -> int:
-    """How many tokens the recipe's tokenizer has; a vocabulary that is learned from the text is learned here too."""
-    from tempfile import TemporaryDirectory
-
-    from hornbook.batches.encoding import ready_tokenizer
-    from hornbook.batches.prepare import open_dataset, prepare
-    from hornbook.commands.base import talk
-    from hornbook.errors import UserError
-    from hornbook.tokenizers.bpe import DEFAULT_VOCAB_SIZE
-
-    if recipe.folder:
-        return open_dataset(recipe.folder).vocab_size
-    if (ready := ready_tokenizer(recipe.data)) is not None:
-        return ready.vocab_size
-    if recipe.data.tokenizer == "bpe":
-        return int(recipe.data.vocab_size or DEFAULT_VOCAB_SIZE)
-    talk("the vocabulary follows from the text: reading it")
-    with TemporaryDirectory() as folder:
-        try:
-            return prepare(recipe.source, recipe.data, Path(folder) / "data").vocab_size
-        except UserError as error:
-            raise UserError(
-                f"this recipe learns its vocabulary from its text (or give --vocab-size): {error}"
-            ) from None
+    return shapes_of(recipe, vocabulary_of(recipe) if vocab_size is None else vocab_size)
 
 
 def _print(tree: "Part", config: "ModelConfig", memory: dict[str, int]) -> None:

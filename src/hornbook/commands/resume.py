@@ -1,40 +1,47 @@
 """`hornbook resume`: a run goes on where its last intact checkpoint stands."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from hornbook.commands.base import talk
+from cyclopts import Parameter
 
 
-def resume(run: Path, /, *, device: str = "auto", json: bool = False) -> None:
+def resume(
+    run: Path,
+    /,
+    *settings: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    after: Literal["skip", "slower"] | None = None,
+    minutes: float | None = None,
+    until: str | None = None,
+    device: str = "auto",
+    json: bool = False,
+) -> None:
     """Go on with a run that was stopped, from its newest intact checkpoint, with the settings in its run.toml.
+
+    What comes out is what would have come without the stop, to the last bit, also with another number of processes.
 
     Parameters
     ----------
     run
         The run folder.
+    settings
+        --section.key value, for what may change on the way: --training.steps, evaluate_every, checkpoint_every,
+        keep, patience and the like, and --generation. Everything else decides what the run computes.
+    after
+        After an incident: skip leaves that batch out, slower goes back to the last checkpoint with half the rate.
+    minutes
+        Be done in so many minutes: the schedule is fitted to the speed of the machine.
+    until
+        Be done by a time, as in --until 07:00.
     device
         auto, cpu, cuda or mps.
     json
         Print the result as one JSON object.
     """
-    from hornbook.commands._parts import build_parts, dataset_of_run
-    from hornbook.commands._recipe import check_recipe
-    from hornbook.commands._run import go_on
-    from hornbook.training.checkpoint import load_checkpoint, newest_intact
-    from hornbook.training.loop import Loop
-    from hornbook.training.run_folder import RunFolder
+    from hornbook.commands._deadline import deadline_of
+    from hornbook.commands._resume import resume_run
+    from hornbook.training.distributed import joined
 
-    folder = RunFolder(run)
-    settings = folder.settings
-    recipe = check_recipe(settings)
-    dataset = dataset_of_run(run, settings)
-    parts = build_parts(recipe, dataset, device)
-    checkpoint, messages = newest_intact(folder.checkpoints)
-    for message in messages:
-        talk(message)
-    done = load_checkpoint(checkpoint, parts.model, parts.optimizer) if checkpoint else 0
-    folder.rewind(done)
-    loop = Loop(parts, recipe.training, recipe.schedule, folder, done)
-    if not loop.finished:
-        talk(f"going on after step {loop.done:,} of {loop.training.steps:,}")
-    go_on(recipe, dataset, loop, json)
+    deadline = deadline_of(minutes, until)
+    with joined() as world:
+        resume_run(run, settings, after, deadline, device, json, world)

@@ -1,7 +1,7 @@
 """`hornbook train`: a recipe, trained."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,6 +12,10 @@ def train(
     *settings: Annotated[str, Parameter(allow_leading_hyphen=True)],
     data: Path | None = None,
     out: Path | None = None,
+    minutes: float | None = None,
+    until: str | None = None,
+    reduce: Literal["auto", "canonical", "fast"] | None = None,
+    seeds: int | None = None,
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -19,7 +23,7 @@ def train(
 
     Without RECIPE it lists the packaged ones. Every setting can be given in the file, in the environment
     (HORNBOOK_TRAINING_STEPS=500) or as a flag (--training.steps 500); a later one of these wins. Ctrl-C saves;
-    hornbook resume OUT goes on.
+    hornbook resume OUT goes on. Several processes: torchrun --nproc-per-node 2 -m hornbook train RECIPE.
 
     Parameters
     ----------
@@ -31,12 +35,22 @@ def train(
         A dataset folder made by hornbook prepare; without it the recipe's own source is prepared into OUT/data.
     out
         The run folder to make (default: runs/RECIPE).
+    minutes
+        Be done in so many minutes: steps and schedule are fitted to the speed of this machine, again and again.
+    until
+        Be done by a time, as in --until 07:00.
+    reduce
+        How several processes add their gradients: canonical gives the same weights for any number of them (the
+        default on a CPU), fast adds in whatever order is quickest. Short for --training.reduce.
+    seeds
+        Train so many times, with the recipe's seed and the next ones, into OUT/seed-0, OUT/seed-1, ..., and report
+        how far the losses spread. The same command again goes on where it was stopped.
     device
         auto, cpu, cuda or mps.
     json
         Print the result as one JSON object.
     """
-    from hornbook.commands._recipe import check_recipe, read_recipe, recipe_lines, resolved
+    from hornbook.commands._recipe import recipe_lines
     from hornbook.commands.base import talk
     from hornbook.errors import UserError
 
@@ -44,16 +58,20 @@ def train(
         talk("\n".join(recipe_lines()))
         raise UserError("no recipe given", hint="name one of these, or a .toml file of your own")
 
-    from hornbook.commands._parts import build_parts, open_data
-    from hornbook.commands._run import go_on
-    from hornbook.training.loop import Loop
-    from hornbook.training.run_folder import RunFolder
+    from hornbook.commands._deadline import deadline_of
+    from hornbook.commands._train import train_run
+    from hornbook.training.distributed import joined
 
+    deadline = deadline_of(minutes, until)
+    flags = [*settings, *(["--training.reduce", reduce] if reduce else [])]
     out = out or Path("runs") / Path(recipe).stem
-    RunFolder.check_new(out)
-    checked = check_recipe(read_recipe(recipe, settings))
-    dataset = open_data(checked, data, out)
-    parts = build_parts(checked, dataset, device)  # what is wrong with the text shows before there is a run
-    run = RunFolder.create(out, resolved(checked, dataset, out))
-    loop = Loop(parts, checked.training, checked.schedule, run)
-    go_on(checked, dataset, loop, json)
+    if seeds is not None:
+        from hornbook.commands._seeds import train_seeds
+
+        if deadline:
+            hint = "choose --training.steps; with a deadline each seed would take as many as it finds time for"
+            raise UserError("--seeds can't have a deadline", hint=hint)
+        train_seeds(recipe, flags, data, out, seeds, device=device, json=json)
+        return
+    with joined() as world:
+        train_run(recipe, flags, data, out, deadline=deadline, device=device, json=json, world=world)

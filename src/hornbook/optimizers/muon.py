@@ -15,6 +15,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from hornbook.optimizers.base import Named, OptimizerRecipe, decay_groups, trainable
+from hornbook.sharded import matching_part, whole
 
 # Coefficients of x -> a x + b x^3 + c x^5, chosen by Jordan for the steepest slope at 0: five rounds bring singular
 # values from 0.01 .. 1 to about 0.7 .. 1.2, near enough to 1; exactly 1 would take many more rounds.
@@ -85,11 +86,14 @@ class MuonWithAdamW(torch.optim.Optimizer):
             nesterov = torch.lerp(gradient, momentum, group["momentum"])  # looks one step of momentum ahead
             updates[parameter.shape].append((parameter, nesterov))
         for shape, pairs in updates.items():
-            directions = orthogonalise(torch.stack([update for _, update in pairs]), group["newton_schulz_steps"])
+            # of a sharded matrix each process has some rows, but a direction is orthogonal only as a whole
+            wholes = torch.stack([whole(update) for _, update in pairs])
+            directions = orthogonalise(wholes, group["newton_schulz_steps"])
             # an orthogonal (R, C) matrix has root mean square 1 / sqrt(max(R, C))
             size = group["lr"] * ADAMW_RMS * math.sqrt(max(shape))
             for (parameter, _), direction in zip(pairs, directions, strict=True):
-                parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(direction, alpha=size)
+                decayed = parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                decayed.sub_(matching_part(parameter, direction), alpha=size)
 
     def _adamw(self, parameter: Tensor, group: dict[str, Any]) -> None:
         """One AdamW step, as torch's: p -= lr * mean / (sqrt(square) + eps), both corrected for their start at 0."""

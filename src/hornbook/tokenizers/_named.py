@@ -51,11 +51,19 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(tempfile.gettempdir()) / "data-gym-cache"
 
 
+def is_here(name: str) -> bool:
+    """Whether the files of a vocabulary lie where tiktoken looks for them, so that `load` needs no network."""
+    return all(_place_of(file).exists() for file in ENCODINGS[name][1])
+
+
+def _place_of(file: str) -> Path:
+    return cache_folder() / hashlib.sha1(f"{HOST}/{file}".encode()).hexdigest()
+
+
 def _what_to_put_where(files: Iterable[str]) -> str:
     lines = []
     for name in files:
-        address, sha256 = f"{HOST}/{name}", SHA256[name]
-        file = cache_folder() / hashlib.sha1(address.encode()).hexdigest()
+        address, sha256, file = f"{HOST}/{name}", SHA256[name], _place_of(name)
         if not file.exists() or sha256_of(file) != sha256:
             lines.append(f"save {address} as '{file}' (sha256 {sha256})")
     return "; ".join([*lines, "or set TIKTOKEN_CACHE_DIR to a folder that has the files"])

@@ -2,41 +2,67 @@
 
 for each step:  batches(step) -> microbatches -> loss -> gradients -> clip -> optimizer at the scheduled rate
 now and then:   checkpoint, then evaluation (saved first: a crash in an evaluation loses nothing), then a sample
+
+Every process of a run goes through the same steps; the first of them writes and speaks.
 """
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from hornbook.device import autocast
 from hornbook.errors import Interrupted
-from hornbook.training.checkpoint import Best, prune, read_best, save_checkpoint, write_best
+from hornbook.sharded import is_sharded, whole
+from hornbook.training.checkpoint import Best, plain_names, prune, read_best, save_checkpoint, write_best
+from hornbook.training.deadline import Deadline
+from hornbook.training.distributed import ALONE, World
+from hornbook.training.incident import Trouble, incident_of, keep
 from hornbook.training.measure import Speed, mean_loss
 from hornbook.training.run_folder import Record, RunFolder
-from hornbook.training.schedule import Schedule
-from hornbook.training.update import Parts, Training, update
+from hornbook.training.schedule import Course, Schedule
+from hornbook.training.update import Parts, Training, WentWrong, gradients, update
+from hornbook.training.watch import Watch
 
 RECORDED_STEPS = 2000  # a long run records about so many of its steps: enough for any curve
+Report = Callable[[Record], None]
 
 
 class Loop:
     """Training from update `done` to the end: `Loop(parts, training, schedule, run).run(report)`."""
 
-    def __init__(self, parts: Parts, training: Training, schedule: Schedule, run: RunFolder, done: int = 0) -> None:
-        self.parts, self.training, self.schedule, self.folder, self.done = parts, training, schedule, run, done
+    def __init__(
+        self,
+        parts: Parts,
+        training: Training,
+        schedule: Schedule,
+        run: RunFolder,
+        done: int = 0,
+        world: World = ALONE,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self.parts, self.training, self.folder, self.done = parts, training, run, done
+        self.world, self.deadline = world, deadline
+        self.course = Course(schedule, training.steps, run.records("plan"))
         best = read_best(run.checkpoints)
         self.best = best if best and best.step <= done else None
+        self.watch = Watch.of(run.records("step"))
         self.speed = Speed()
         self.record_every = max(1, training.steps // RECORDED_STEPS)
 
     @property
+    def steps(self) -> int:
+        """How many steps the run is to have, as planned by now."""
+        return self.course.steps
+
+    @property
     def finished(self) -> bool:
         """Whether no step is left: all are done, or the validation loss has long stopped falling."""
-        return self.done >= self.training.steps or self._out_of_patience()
+        return self.done >= self.steps or self._out_of_patience()
 
-    def run(self, report: Callable[[Record], None]) -> Best:
+    def run(self, report: Report) -> Best:
         """Train to the last step and return the best evaluation; `report` sees each record that metrics.jsonl gets.
 
         Errors: `Interrupted` after Ctrl-C or SIGTERM, with a checkpoint saved; `UserError` where the loss is no number.
@@ -44,76 +70,146 @@ class Loop:
         self.parts.model.train()
         self.speed = Speed()
         try:
-            with _asked_to_stop() as stop:
-                self._catch_up(report)
+            with _asked_to_stop() as asked:
+                self._begin(report)
                 while not self.finished:
-                    record = update(self.parts, self.training, self.schedule, self.done)
-                    self.speed.count(record["tokens"])
-                    self.done += 1
-                    self._keep(record, report)
-                    with self.speed.pause():
-                        self._look_if_due(report)
-                        if stop:
-                            self._save()
-                            message = (
-                                f"stopped after step {self.done}, saved; go on with: hornbook resume {self.folder.path}"
-                            )
-                            raise Interrupted(message, stop[0])
+                    with self.world.watched(self.done):
+                        self._step(report)
+                        stop = self._agree(asked, report)
+                        with self.speed.pause():
+                            self._look_if_due(report)
+                            if stop:
+                                self._stop(stop)
         finally:
             self.folder.close()
         assert self.best is not None, "the last step is always evaluated"
         return self.best
 
-    def _keep(self, record: Record, report: Callable[[Record], None]) -> None:
+    def _step(self, report: Report) -> None:
+        if self.done + 1 in self.training.skipped:
+            self.done += 1
+            self._note({"kind": "skipped", "step": self.done}, report)
+            return
+        try:
+            record = update(self.parts, self.training, self.course, self.done, self.world, self.watch.judge)
+        except WentWrong as wrong:
+            raise self._incident(wrong, report) from None
+        seconds = self.speed.count(record["tokens"])
+        if self.deadline:
+            self.deadline.step_took(seconds)
+        self.done += 1
         record["tokens_per_second"] = round(self.speed.tokens_per_second)
-        if self.done % self.record_every == 0 or self.done == self.training.steps:
-            self.folder.append(record)
-        report(record)
+        if self.world.is_first:
+            if self.done % self.record_every == 0 or self.done == self.steps:
+                self.folder.append(record)
+                self.watch.remember(record["loss"], record["gradient_norm"])
+            report(record)
+
+    def _agree(self, asked: list[int], report: Report) -> int:
+        """Whether to stop (the number of a signal, else 0) and how long the run is to be: the same in all processes."""
+        wish = self.steps
+        if self.deadline and self.world.is_first:
+            wish = self.deadline.steps(self.done, self.steps, self._looks_left())
+        asks = [0.0] * self.world.size
+        asks[self.world.rank] = max(asked, default=0)
+        steps, *asks = self.world.sum_of([wish * self.world.is_first, *asks])
+        if steps != self.steps:
+            self.course.change(self.done, int(steps))
+            self._note({"kind": "plan", "step": self.done, "steps": int(steps)}, report)
+        return int(max(asks))
+
+    def _stop(self, number: int) -> None:
+        self._save()
+        message = f"stopped after step {self.done}, saved; go on with: hornbook resume {self.folder.path}"
+        raise Interrupted(message, number)
+
+    def _incident(self, wrong: WentWrong, report: Report) -> BaseException:
+        """Keep what is needed to look at an update that went wrong; returns the error that says so."""
+        parts, step, sharded = self.parts, self.done, is_sharded(self.parts.model)
+        parts.optimizer.zero_grad(set_to_none=True)
+        weights = {name: whole(tensor) for name, tensor in plain_names(parts.model.state_dict()).items()}
+        if not self.world.is_first:
+            return SystemExit(2)
+
+        def compute() -> object:
+            return gradients(parts, self.training, step)
+
+        trouble = Trouble(step + 1, wrong.what, wrong.loss, wrong.norm, self.watch.usual)
+        look = None if sharded else compute
+        incident = incident_of(parts.model, trouble, self.folder.settings, parts.batches(step), weights, look)
+        error: BaseException = keep(self.folder.path, incident)
+        self._note(incident.record(), report)
+        return error
+
+    def _looks_left(self) -> int:
+        """How many evaluations are still to come, one that is due now and the one after the last step among them."""
+        every, behind = self.training.evaluate_every, self.course.place(max(0, self.done - 1))
+        return max(1, -(-self.training.steps // every) - int(behind // every))
 
     def _evaluation_due(self) -> bool:
-        return self.done % self.training.evaluate_every == 0 or self.done == self.training.steps
+        """At every so-manieth step of the schedule as it was laid out, and after the last."""
+        every, place = self.training.evaluate_every, self.course.place
+        return self.done == self.steps or place(self.done) // every > place(max(0, self.done - 1)) // every
 
-    def _catch_up(self, report: Callable[[Record], None]) -> None:
-        """Evaluate first where a crash came between saving a step and evaluating it: the best step stays the same."""
+    def _begin(self, report: Report) -> None:
+        """Look first where a crash came between saving a step and looking at it: the best step stays the same."""
+        if self.deadline:
+            self._note({"kind": "plan", "step": self.done, "steps": self.steps, "until": self.deadline.at}, report)
         if self.done and self._evaluation_due():
-            evaluated = {record["step"] for record in self.folder.records("evaluation")}
-            if self.done not in evaluated:
-                with self.speed.pause():
-                    self._look_if_due(report)
+            with self.speed.pause():
+                self._look(report)
 
-    def _look_if_due(self, report: Callable[[Record], None]) -> None:
-        training, evaluate = self.training, self._evaluation_due()
+    def _look_if_due(self, report: Report) -> None:
+        training, evaluate, begun = self.training, self._evaluation_due(), time.perf_counter()
         if evaluate or (training.checkpoint_every and self.done % training.checkpoint_every == 0):
             self._save()
         if evaluate:
-            self._evaluate(report)
-            if self.parts.sample:
-                texts = self.parts.sample(self.done)
-                self._note({"kind": "sample", "step": self.done, "texts": texts}, report)
-            prune(self.folder.checkpoints, training.keep)
+            self._look(report)
+            if self.deadline:
+                self.deadline.looked(time.perf_counter() - begun)
 
-    def _evaluate(self, report: Callable[[Record], None]) -> None:
+    def _look(self, report: Report) -> None:
+        """Evaluate and write samples, what of it isn't in metrics.jsonl yet, and delete what needn't be kept."""
+        seen = {record["kind"] for record in self.folder.records() if record["step"] == self.done}
+        if "evaluation" not in seen:
+            self._evaluate(report)
+        if self.parts.sample and "sample" not in seen:
+            texts = self.parts.sample(self.done)
+            self._note({"kind": "sample", "step": self.done, "texts": texts}, report)
+        self._prune()  # once more: the best may be another by now
+
+    def _prune(self) -> None:
+        if self.world.is_first:
+            prune(self.folder.checkpoints, self.training.keep, self.training.keep_every)
+
+    def _evaluate(self, report: Report) -> None:
         with autocast(self.parts.device, self.training.precision):
-            loss = mean_loss(self.parts.model, self.parts.validation(), self.parts.loss)
+            loss = mean_loss(self.parts.model, self.parts.validation(), self.parts.loss, self.world)
         if self.best is None or loss < self.best.loss:
             self.best = Best(self.done, loss)
-            write_best(self.folder.checkpoints, self.best)
+            if self.world.is_first:
+                write_best(self.folder.checkpoints, self.best)
         self._note({"kind": "evaluation", "step": self.done, "validation_loss": loss}, report)
 
-    def _note(self, record: Record, report: Callable[[Record], None]) -> None:
-        self.folder.append(record)
-        self.folder.flush()
-        report(record)
+    def _note(self, record: Record, report: Report) -> None:
+        if self.world.is_first:
+            self.folder.append(record)
+            self.folder.flush()
+            report(record)
 
     def _save(self) -> None:
-        self.folder.flush()
-        save_checkpoint(self.folder.checkpoints, self.done, self.parts.model, self.parts.optimizer)
+        if self.world.is_first:
+            self.folder.flush(
+                sync=True
+            )  # a checkpoint on the disk means: its steps are in metrics.jsonl, power cut or not
+        save_checkpoint(self.folder.checkpoints, self.done, self.parts.model, self.parts.optimizer, self.world)
+        self._prune()
 
     def _out_of_patience(self) -> bool:
-        patience, best = self.training.patience, self.best
+        patience, best, place = self.training.patience, self.best, self.course.place
         if patience is None or best is None:
             return False
-        return (self.done - best.step) // self.training.evaluate_every >= patience
+        return (place(self.done) - place(best.step)) // self.training.evaluate_every >= patience
 
 
 @contextmanager

@@ -1,25 +1,26 @@
-"""One optimizer update: microbatches -> loss -> gradients -> clip -> step at the scheduled rate."""
+"""One optimizer update: microbatches -> loss -> gradients, summed over all processes -> clip -> step at the scheduled rate."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from hornbook.config import Settings
 from hornbook.device import Precision, autocast
-from hornbook.errors import UserError
-from hornbook.layers.loss import Batch, LossFunction
+from hornbook.layers.loss import IGNORED, Batch, LossFunction
 from hornbook.models.base import Model
 from hornbook.randomness import key
-from hornbook.training.schedule import Schedule
+from hornbook.sharded import is_sharded, whole
+from hornbook.training.distributed import ALONE, World
+from hornbook.training.reduction import GradientSum, Reduce, Summing
 
 
 class Training(Settings):
-    """How long, in which portions, and how often to look."""
+    """How long, in which portions, how often to look, and how several processes share the work."""
 
     steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=32, ge=1)
@@ -28,11 +29,71 @@ class Training(Settings):
     evaluate_fraction: float = Field(default=1.0, gt=0, le=1)
     checkpoint_every: int | None = Field(default=None, ge=1)
     keep: int = Field(default=2, ge=1)
+    keep_every: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     moving_windows: bool = True
     precision: Precision = "fp32"
     clip: float | None = Field(default=1.0, gt=0)
+    reduce: Reduce = "auto"
+    sharded: bool = False
+    skipped: tuple[int, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.sharded and self.reduce == "canonical":
+            raise ValueError(
+                "reduce = 'canonical' can't be kept with sharded = true, where each process sums its own part"
+            )
+        return self
+
+    @property
+    def portions(self) -> int:
+        """How many microbatches a batch has."""
+        return -(-self.batch_size // (self.microbatch_size or self.batch_size))
+
+    def shared_by(self, processes: int) -> Self:
+        """The same settings for so many processes: each must have a microbatch of its own to compute.
+
+        Where the size of microbatches is given, it stays: only then is the result the same for any number of processes.
+        """
+        if processes == 1 or self.microbatch_size is not None:
+            return self
+        return self.model_copy(update={"microbatch_size": -(-self.batch_size // processes)})
+
+    def summing(self, device: torch.device) -> Summing:
+        """How gradients are summed: on a CPU, unless told otherwise, so that the number of processes doesn't matter."""
+        if self.sharded:
+            return "sharded"
+        if self.reduce == "auto":
+            return "canonical" if device.type == "cpu" else "fast"
+        return self.reduce
+
+
+class Found(NamedTuple):
+    """What the passes of one step gave, over all processes: mean loss (nats per token), norm of the gradient, tokens."""
+
+    loss: float
+    norm: float
+    tokens: int
+
+
+class WentWrong(Exception):
+    """An update that was not made: what was wrong, and the loss and the norm of the gradient."""
+
+    def __init__(self, what: str, loss: float, norm: float) -> None:
+        super().__init__(what)
+        self.what, self.loss, self.norm = what, loss, norm
+
+
+Judge = Callable[[float, float], str | None]  # loss, norm of the gradient -> what is wrong with them
+
+
+class Rates(Protocol):
+    """What an update asks of its schedule."""
+
+    def factor(self, step: int, steps: int) -> float:
+        """The factor of each group's own peak, for update number `step` (from 0) of `steps`."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +102,7 @@ class Parts:
 
     model: Model
     optimizer: torch.optim.Optimizer
-    batches: Callable[[int], Sequence[Batch]]  # step -> its microbatches
+    batches: Callable[[int], Sequence[Batch]]  # step -> its microbatches, those of all processes
     loss: LossFunction
     validation: Callable[[], Iterator[Batch]]
     sample: Callable[[int], list[str]] | None = None  # step -> texts to look at
@@ -52,43 +113,79 @@ class Parts:
         return next(self.model.parameters()).device
 
 
-def update(parts: Parts, training: Training, schedule: Schedule, step: int) -> dict[str, Any]:
+def finite(loss: float, norm: float) -> str | None:
+    """The least that is asked of a step."""
+    return None if math.isfinite(loss + norm) else "the loss or its gradient is no longer a number"
+
+
+def update(
+    parts: Parts,
+    training: Training,
+    schedule: Rates,
+    step: int,
+    world: World = ALONE,
+    judge: Judge = finite,
+) -> dict[str, Any]:
     """Update number `step` (from 0); its loss is the mean over all its supervised tokens, however they are cut up.
 
     Out: {"kind": "step", "step": step + 1, "loss" (nats per token), "gradient_norm", "learning_rate", "tokens"}.
-    Errors: `UserError` where the gradient is no longer a number; the weights are then as before.
+    Errors: `WentWrong` where `judge` objects to the loss or the gradient; the weights are then as before.
     """
     factor = schedule.factor(step, training.steps)
     for group in parts.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
-    microbatches = parts.batches(step)
-    supervised = sum(int((targets != -100).sum()) for _, targets in microbatches)
-    drops = getattr(parts.model.config, "dropout", 0.0) > 0
-    total = 0.0
-    for place, (inputs, targets) in enumerate(microbatches):
-        if drops:  # dropout draws from torch's global generator: give it the value that belongs to this place
-            torch.manual_seed(key(training.seed, "dropout", step, place) >> 1)
-        with autocast(parts.device, training.precision):
-            loss_sum, _ = parts.loss(parts.model, inputs, targets)
-        (loss_sum / supervised).backward()  # type: ignore[no-untyped-call]
-        total += loss_sum.item()
-    norm = _clip(parts.model, training.clip, step)
+    found = gradients(parts, training, step, world)
+    wrong = judge(found.loss, found.norm)
+    if wrong:
+        raise WentWrong(wrong, found.loss, found.norm)
+    _clip(parts.model, training.clip, found.norm)
     parts.optimizer.step()
     parts.optimizer.zero_grad(set_to_none=True)
     return {
         "kind": "step",
         "step": step + 1,
-        "loss": total / supervised,
-        "gradient_norm": norm,
+        "loss": found.loss,
+        "gradient_norm": found.norm,
         "learning_rate": parts.optimizer.param_groups[0]["lr"],
-        "tokens": sum(inputs.numel() for inputs, _ in microbatches),
+        "tokens": found.tokens,
     }
 
 
-def _clip(model: nn.Module, limit: float | None, step: int) -> float:
-    """Scale the gradient down to a norm of at most `limit`; returns the norm it had."""
-    norm = float(nn.utils.clip_grad_norm_(model.parameters(), math.inf if limit is None else limit))
-    if not math.isfinite(norm):
-        hint = "go on from the last checkpoint with a lower --optimizer.learning_rate"
-        raise UserError(f"the gradient is no longer a number at step {step + 1}", hint=hint)
-    return norm
+def gradients(parts: Parts, training: Training, step: int, world: World = ALONE) -> Found:
+    """Leave the gradient of the mean loss of `step` in the parameters; nothing is changed otherwise."""
+    microbatches = parts.batches(step)
+    own = [(place, microbatches[place]) for place in world.share(len(microbatches))]
+    counts = [sum(inputs.numel() for _, (inputs, _) in own), sum(_supervised(batch) for _, batch in own)]
+    tokens, supervised = (int(total) for total in world.sum_of(counts))
+    losses = [0.0] * len(microbatches)
+    total = GradientSum(parts.model, len(microbatches), world, training.summing(parts.device))
+    drops = getattr(parts.model.config, "dropout", 0.0) > 0
+    for place, (inputs, targets) in own + _blanks(microbatches, len(own), world, is_sharded(parts.model)):
+        if drops:  # dropout draws from torch's global generator: give it the value that belongs to this place
+            torch.manual_seed(key(training.seed, "dropout", step, place) >> 1)
+        with autocast(parts.device, training.precision):
+            loss_sum, _ = parts.loss(parts.model, inputs.to(parts.device), targets.to(parts.device))
+        (loss_sum / supervised).backward()  # type: ignore[no-untyped-call]
+        losses[place] += loss_sum.item()
+        total.take(place)
+    total.finish()
+    given = [parameter.grad for parameter in parts.model.parameters() if parameter.grad is not None]
+    return Found(sum(world.sum_of(losses)) / supervised, float(whole(nn.utils.get_total_norm(given))), tokens)
+
+
+def _supervised(batch: Batch) -> int:
+    return int((batch[1] != IGNORED).sum())
+
+
+def _blanks(microbatches: Sequence[Batch], done: int, world: World, sharded: bool) -> list[tuple[int, Batch]]:
+    """Sharded, a pass needs all processes at once: one with less to do passes batches in which nothing is asked."""
+    turns = -(-len(microbatches) // world.size) if sharded else done
+    return [(0, (microbatches[0][0], torch.full_like(microbatches[0][1], IGNORED)))] * (turns - done)
+
+
+def _clip(model: nn.Module, limit: float | None, norm: float) -> None:
+    """Scale the gradient, whose norm is known, down to one of at most `limit`."""
+    if limit is not None and norm > limit:
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(limit / norm)
