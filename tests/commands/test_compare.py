@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.commands.conftest import Refused
+from safetensors.torch import load_file, save_file
 
 from hornbook.batches.prepare import PrepareSettings, prepare
 from hornbook.cli import run
@@ -18,6 +19,7 @@ from hornbook.commands._settings_apart import settings_apart
 from hornbook.config import read_toml, to_toml
 from hornbook.evaluation._intervals import Interval
 
+Refused = Callable[..., str]
 FASTER = ("--optimizer.learning_rate", "0.02")
 SILENT = ("--generation.max_new_tokens", "1", "--training.checkpoint_every", "none", "--device", "cpu")
 

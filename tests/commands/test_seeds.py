@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import pytest
-from tests.commands.conftest import Refused
 
 from hornbook.cli import run
 from hornbook.commands._seeds import Outcome, _lines
@@ -17,6 +17,7 @@ from hornbook.evaluation._intervals import smallest_difference
 from hornbook.files import sha256_of
 from hornbook.training.run_folder import RunFolder
 
+Refused = Callable[..., str]
 WEIGHTS = Path("model", "model.safetensors")
 
 
@@ -38,7 +39,7 @@ def seeds(recipe: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--seeds", "1"], "seeds must be at least 2, not '1'"),
         (["--seeds", "-3"], "seeds must be at least 2, not '-3'"),
         (["--seeds", "many"], "many"),
-        (["--seeds", "2", "--minutes", "1"], "--seeds can't have a deadline; hint: choose --training.steps"),
+        (["--seeds", "2", "--minutes", "1"], "--seeds and --vary can't have a deadline; hint: choose --training.steps"),
         (["--seeds", "2", "--training.seed", "-1"], "training.seed = -1"),
         (["--seeds", "2", "--training.stepz", "1"], "did you mean 'training.steps'?"),
     ],
@@ -73,7 +74,7 @@ def test_the_spread_is_told(recipe: str, seeds: Path, tmp_path: Path, capsys: py
     out, err = capsys.readouterr()
     found: dict[str, Any] = json.loads(out)
     assert before == {path: path.stat().st_mtime_ns for path in seeds.rglob("*.safetensors")}
-    assert err.splitlines() == ["seed 5 (1 of 2): finished already", "seed 6 (2 of 2): finished already"]
+    assert err.splitlines() == ["seed-5 (1 of 2): finished already", "seed-6 (2 of 2): finished already"]
     losses = [
         min(record["validation_loss"] for record in RunFolder(seeds / f"seed-{seed}").records("evaluation"))
         for seed in (5, 6)
@@ -82,7 +83,7 @@ def test_the_spread_is_told(recipe: str, seeds: Path, tmp_path: Path, capsys: py
     assert (found["mean"], found["standard_deviation"]) == (mean(losses), stdev(losses))
     assert (found["lowest"], found["highest"]) == (min(losses), max(losses))
     assert found["smallest_difference"] == smallest_difference(losses)
-    lines = _lines([Outcome(seed, seeds, 12, loss) for seed, loss in zip((5, 6), losses, strict=True)])
+    lines = _lines([Outcome(f"seed-{seed}", seeds, 12, loss) for seed, loss in zip((5, 6), losses, strict=True)])
     assert lines[0].startswith(f"seed 5  validation loss {losses[0]:.4f} at step 12")
     assert f"mean {mean(losses):.4f}, standard deviation {stdev(losses):.4f}" in lines[2]
     assert f"{smallest_difference(losses):.4f} apart or more" in lines[4]
@@ -145,3 +146,13 @@ def test_two_recipes_are_compared_over_their_seeds(
     out, _ = capsys.readouterr()
     assert "over the seeds" in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_two_seeds_of_one_recipe_show_what_luck_does(seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["compare", str(seeds / "seed-5"), str(seeds / "seed-6"), "--device", "cpu", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["runs"][1]["differs_in"] == {"training.seed": [5, 6]}
+    size = abs(found["differences"][0]["text"]["value"])
+    luck = f"only the seed is another in seed-6: differences of {size:.4f} nats per token come by luck alone"
+    assert found["notes"][0] == luck

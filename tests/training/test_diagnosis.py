@@ -70,7 +70,7 @@ def test_a_weight_that_is_no_number_is_named_whichever_it_is(model: Model) -> No
     for name, weight in model.named_parameters():
         kept = weight.detach().clone()
         spoil(model, name, math.nan)
-        finding = first_wrong_layer(model, steps(model))
+        finding = first_wrong_layer(model, steps(model, microbatches=1))
         assert finding.layer == name.rpartition(".")[0], name
         assert finding.how == f"1 of whose {finding.how.split()[3]} weights are not finite"
         assert finding.in_weights

@@ -127,7 +127,7 @@ def test_what_is_written_others_can_read(make_loop: MakeLoop) -> None:
 def test_tied_weights_are_kept_twice(tmp_path: Path) -> None:
     shared = torch.ones(3)
     trouble = Trouble(1, "the loss is infinite", math.inf, 1.0, {})
-    incident = Incident(trouble, None, {}, "llama", {}, {}, [], {"a": shared, "b": shared})
+    incident = Incident(trouble, None, {}, "llama", {}, {"threads": 1}, [], {"a": shared, "b": shared})
     read = load_incident(save_incident(tmp_path, incident))
     assert read.trouble.loss == math.inf
     assert read.finding is None
@@ -147,7 +147,7 @@ def test_tied_weights_are_kept_twice(tmp_path: Path) -> None:
     ],
 )
 def test_the_sentence(loss: float, finding: Finding | None, line: str) -> None:
-    incident = Incident(Trouble(1200, "it went wrong", loss, 1.0, {}), finding, {}, "llama", {}, {}, [], {})
+    incident = Incident(Trouble(1200, "it went wrong", loss, 1.0, {}), finding, {}, "llama", {}, {"threads": 1}, [], {})
     assert incident.sentence == line
 
 
@@ -255,6 +255,7 @@ def rewrite(**changes: Any) -> Callable[[Path], None]:
         (rewrite(loss="much"), "is damaged: incident.json lacks or garbles .*much"),
         (rewrite(finding={"layer": "a"}), "is damaged: incident.json lacks or garbles"),
         (rewrite(sha256={}), "is damaged: incident.json lacks or garbles 'batch.safetensors'"),
+        (rewrite(made={"device": "cpu"}), "is damaged: incident.json lacks or garbles 'threads'"),
         (rewrite(model=7), "is damaged: incident.json lacks or garbles"),
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -50,6 +50,7 @@ def test_an_explosion_is_told_beside_what_is_usual() -> None:
     assert watch.usual == {"loss": 2.3, "gradient_norm": 12.3}
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 1000)), max_size=150))
 def test_nothing_below_the_floors_is_wrong(steps: list[tuple[float, float]]) -> None:
     watch = Watch()
@@ -58,18 +59,21 @@ def test_nothing_below_the_floors_is_wrong(steps: list[tuple[float, float]]) -> 
         watch.remember(loss, norm)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(sizes, sizes), min_size=1, max_size=120), st.floats(0, TIMES_LARGEST))
 def test_nothing_is_wrong_that_is_near_the_largest_ever(steps: list[tuple[float, float]], times: float) -> None:
     largest = [min(times * max(values), 1e308) for values in zip(*steps, strict=True)]
     assert watch_of(steps).judge(largest[0], largest[1]) is None
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=FEWEST, max_size=150), st.floats(2e5, 1e30))
 def test_what_is_far_above_everything_is_wrong(steps: list[tuple[float, float]], size: float) -> None:
     assert str(watch_of(steps).judge(1.0, size)).startswith("the gradient norm ")
     assert str(watch_of(steps).judge(size, 1.0)).startswith("the loss ")
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(sizes, sizes), max_size=2 * WINDOW), sizes, sizes)
 def test_a_watch_is_rebuilt_from_the_metrics(steps: list[tuple[float, float]], loss: float, norm: float) -> None:
     """What was seen longer ago than the window counts too: the largest of all."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hornbook.commands._compare_measure import Comparison, Difference
 from hornbook.commands._compare_sides import Side
+from hornbook.commands._settings_apart import settings_apart
 from hornbook.evaluation._intervals import Interval
 
 MUCH_MORE = 1.05  # times as much training text: worth a warning
@@ -51,6 +52,7 @@ def notes(found: Comparison) -> list[str]:
             f"the validation text makes about {found.resampled.blocks:.0f} independent pieces; intervals from so few say little"
         )
     said += [note for side in found.sides[1:] if (note := _amounts(found, side))]
+    said += [note for side in range(1, len(found.sides)) if (note := _luck(found, side))]
     if found.pieces.per_character:
         said.append("the tokenizers differ, so losses are counted in bits per character of the same text")
     if found.strangers:
@@ -62,6 +64,15 @@ def notes(found: Comparison) -> list[str]:
             "hornbook train RECIPE --seeds 3 measures that"
         )
     return said
+
+
+def _luck(found: Comparison, side: int) -> str | None:
+    """Where only the seed was another: what the difference then means."""
+    reference, other = found.sides[0], found.sides[side]
+    if set(settings_apart(reference.settings, other.settings)) != {"training.seed"}:
+        return None
+    size = abs(found.difference(0, side).text.value)
+    return f"only the seed is another in {other.name}: differences of {size:.4f} {found.pieces.unit} come by luck alone"
 
 
 def _amounts(found: Comparison, side: Side) -> str | None:

@@ -16,6 +16,8 @@ from hornbook.training.hardware import GPU_PROCESS, UTILISATION, Machine, heap_h
 from hornbook.training.pace import Duration, Pace, dollars_of, duration_of, pace_on
 from hornbook.training.plan import Disk, Job, Memory, Work, disk_of, memory_of, work_of
 
+ROOM = 0.95  # of the memory, that a change must fit into: a plan may be a little wrong
+
 
 @dataclass(frozen=True)
 class Place:
@@ -35,7 +37,8 @@ class Place:
         """As a plan calls it."""
         if self.machine is not None:
             return self.machine.name
-        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        count = torch.get_num_threads()
+        threads = f", {count} thread{'s' * (count > 1)}" if self.device.type == "cpu" else ""
         return f"this machine ({self.device.type}{threads})"
 
     @property
@@ -136,7 +139,7 @@ def make_plan(name: str, recipe: Recipe, text: Text, place: Place) -> Plan:
         memory=memory,
         work=work_of(job),
         disk=disk_of(job, text.folder_bytes),
-        mend=None if fits else mend(job, place.memory, process, place.machine),
+        mend=None if fits else mend(job, int(ROOM * place.memory), process, place.machine),
         pace=pace,
         duration=duration_of(job, pace) if pace else None,
     )

@@ -33,21 +33,20 @@ def mend(job: Job, limit: int, process: int, machine: Machine | None) -> Mend | 
 def _changes(job: Job, machine: Machine | None) -> Iterator[tuple[str, str, Job]]:
     """Smaller microbatches (a little slower), more devices with a part of the model each, a shorter context, fewer layers."""
     for rows in _halves(job.rows, 1):
-        changed = _trained(job, microbatch_size=rows)
-        yield f"microbatches of {rows}", f"--training.microbatch_size {rows}", changed
+        yield f"microbatches of {rows}", f"--training.microbatch_size {rows}", _trained(job, microbatch_size=rows)
     for count in _counts(job, machine):
         assert machine is not None
         shared = replace(_trained(job, sharded=True, reduce="auto"), devices=count)
         for rows in dict.fromkeys((min(job.rows, job.training.batch_size // count), 1)):
             flags = f"--on {count}x{machine.kind} --training.sharded true --training.microbatch_size {rows}"
             yield f"a part of the model on each of {count} devices", flags, _trained(shared, microbatch_size=rows)
+    smallest = "--training.microbatch_size 1 " if job.rows > 1 else ""
     job = _trained(job, microbatch_size=1)
     for length in _halves(job.config.context_length, SHORTEST_CONTEXT):
-        changed = _sized(job, context_length=length)
-        yield f"a context of {length:,}", f"--training.microbatch_size 1 --model.context_length {length}", changed
+        flags = f"{smallest}--model.context_length {length}"
+        yield f"a context of {length:,}", flags, _sized(job, context_length=length)
     for layers in _halves(int(getattr(job.config, "num_layers", 0)), FEWEST_LAYERS):
-        changed = _sized(job, num_layers=layers)
-        yield f"{layers} layers", f"--training.microbatch_size 1 --model.num_layers {layers}", changed
+        yield f"{layers} layers", f"{smallest}--model.num_layers {layers}", _sized(job, num_layers=layers)
 
 
 def _counts(job: Job, machine: Machine | None) -> Iterator[int]:

@@ -29,6 +29,15 @@ def measure(count: float, units: tuple[tuple[float, str], ...]) -> str:
     return f"{value:,.0f} {unit}" if value >= 100 or size == units[-1][0] else f"{value:.1f} {unit}"
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _brief(number: float) -> str:
+    """Two figures: 163829 -> '160,000', 0.00683 -> '0.0068'."""
+    return f"{float(f'{number:.2g}'):,.0f}" if number >= 10 else f"{number:.2g}"
+
+
 def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """(label, text) of each line; a label of '' goes on with the one before."""
     yield "model", f"{plan.job.sizes.parameters:,} parameters, vocabulary {plan.text.vocab_size:,}"
@@ -46,11 +55,11 @@ def _tokens(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "text", f"{text.train:,} tokens to train on, {text.val or 0:,} to validate"
     if text.note:
         yield "" if text.train else "text", text.note
-    epochs = f", {plan.epochs:.2g} times the text" if plan.epochs else ""
+    epochs = f", {_brief(plan.epochs)} times the text" if plan.epochs else ""
     yield (
         "reads",
-        f"{work.tokens:,} tokens in {training.steps:,} steps of {training.batch_size} x "
-        f"{plan.job.config.context_length}{epochs}; {work.tokens_per_parameter:.2g} tokens a parameter",
+        f"{work.tokens:,} tokens in {_count(training.steps, 'step')} of {training.batch_size} x "
+        f"{plan.job.config.context_length}{epochs}; {_brief(work.tokens_per_parameter)} tokens a parameter",
     )
 
 
@@ -69,7 +78,7 @@ def _memory(plan: Plan) -> Iterator[tuple[str, str]]:
     free = "" if place.free is None else f", {measure(place.free, SIZES)} free now"
     yield (
         "memory",
-        f"{measure(memory.peak, SIZES)} at most{each}, in the {memory.moment} (it has {measure(place.memory, SIZES)}{free})",
+        f"{measure(memory.peak, SIZES)} at most{each}, in the {memory.moment}; {measure(place.memory, SIZES)} there{free}",
     )
     parts = {
         "the process": memory.process,
@@ -88,7 +97,7 @@ def _disk(plan: Plan) -> str:
     disk, kept = plan.disk, looks_of(plan.job.training).kept
     dataset = "" if disk.dataset is None else f", the dataset {measure(disk.dataset, SIZES)}"
     return (
-        f"{measure(disk.total, SIZES)} at most: {kept} checkpoints of {measure(disk.checkpoint, SIZES)}, "
+        f"{measure(disk.total, SIZES)} at most: {_count(kept, 'checkpoint')} of {measure(disk.checkpoint, SIZES)}, "
         f"the model {measure(disk.model, SIZES)}{dataset}"
     )
 
@@ -102,8 +111,8 @@ def _time(plan: Plan) -> Iterator[tuple[str, str]]:
     evaluated = measure(duration.evaluations, TIMES) if pace.evaluation is not None else "unknown"
     yield (
         "time",
-        f"{measure(duration.total, TIMES)}: {plan.job.training.steps:,} steps of {measure(pace.step, TIMES)}, {looks} "
-        f"evaluations {evaluated}, samples {measure(duration.samples, TIMES)}, checkpoints "
+        f"{measure(duration.total, TIMES)}: {_count(plan.job.training.steps, 'step')} of {measure(pace.step, TIMES)}, "
+        f"{_count(looks, 'evaluation')} {evaluated}, samples {measure(duration.samples, TIMES)}, checkpoints "
         f"{measure(duration.checkpoints, TIMES)}, the end {measure(duration.ending, TIMES)}",
     )
     yield "", "measured here by a few steps" if machine is None else _assumed(plan, machine)

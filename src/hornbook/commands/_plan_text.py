@@ -74,9 +74,9 @@ def _known_vocabulary(recipe: Recipe, missing: str) -> int:
         return recipe.data.vocab_size or DEFAULT_VOCAB_SIZE
     if Path(name).exists():
         return load_tokenizer(name).vocab_size
-    raise UserError(
-        f"the size of the {name} vocabulary follows from the text, and {missing}", hint="or give --vocab-size"
-    )
+    what, _, command = missing.partition(": ")
+    hint = f"{command}, or give --vocab-size" if command else "give --vocab-size"
+    raise UserError(f"the {name} vocabulary follows from the text, and {what}", hint=hint)
 
 
 def _prepared(recipe: Recipe, folder: Path) -> Text:

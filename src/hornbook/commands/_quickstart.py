@@ -90,7 +90,8 @@ class Quickstart:
         parts = build_parts(recipe, dataset, self.device)
         run = RunFolder.create(self.out / name, resolved(recipe, dataset, self.out / name))
         samples = parts.sample if name == "gpt" else None  # one look at what a bigram writes is enough, at the end
-        deadline = Deadline(time.time() + LOOKING * seconds, ending=0)  # a busy moment may have misled the first count
+        # a busy moment may have misled the first count; the bigram's few seconds are over before that shows
+        deadline = Deadline(time.time() + LOOKING * seconds, ending=0) if name == "gpt" else None
         loop = Loop(replace(parts, sample=samples), recipe.training, recipe.schedule, run, deadline=deadline)
         talk(f"\n{name}: {loop.parts.model.num_parameters():,} parameters, {steps:,} steps")
         with run_progress(steps) as progress:

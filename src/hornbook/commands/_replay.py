@@ -119,7 +119,7 @@ def run_of(folder: Path) -> Path | None:
 
 def _place(incident: Incident, device: str) -> torch.device:
     """auto is the device that it happened on, where this machine has one."""
-    happened = str(incident.made.get("device", "auto"))
+    happened = str(incident.made["device"])
     try:
         return choose_device(happened if device == "auto" else device)
     except UserError:
@@ -146,7 +146,7 @@ def _model(folder: Path, incident: Incident, place: torch.device) -> Model:
 def _threads(incident: Incident) -> Iterator[None]:
     """As many threads as there were: sums are cut by them, which decides the last bit."""
     before = torch.get_num_threads()
-    torch.set_num_threads(int(incident.made.get("threads", before)))
+    torch.set_num_threads(incident.made["threads"])
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ def train(
     until: str | None = None,
     reduce: Literal["auto", "canonical", "fast"] | None = None,
     seeds: int | None = None,
+    vary: tuple[str, ...] = (),
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -45,6 +46,9 @@ def train(
     seeds
         Train so many times, with the recipe's seed and the next ones, into OUT/seed-0, OUT/seed-1, ..., and report
         how far the losses spread. The same command again goes on where it was stopped.
+    vary
+        Train once for each value of a setting: --vary optimizer.learning_rate=1e-3,3e-3; given several times, once for
+        each combination. The runs go to OUT/learning_rate=1e-3 and so on, and are listed by their losses.
     device
         auto, cpu, cuda or mps.
     json
@@ -65,13 +69,21 @@ def train(
     deadline = deadline_of(minutes, until)
     flags = [*settings, *(["--training.reduce", reduce] if reduce else [])]
     out = out or Path("runs") / Path(recipe).stem
-    if seeds is not None:
+    if seeds is not None or vary:
         from hornbook.commands._seeds import train_seeds
+        from hornbook.commands._vary import train_varied
 
         if deadline:
-            hint = "choose --training.steps; with a deadline each seed would take as many as it finds time for"
-            raise UserError("--seeds can't have a deadline", hint=hint)
-        train_seeds(recipe, flags, data, out, seeds, device=device, json=json)
+            hint = "choose --training.steps; with a deadline each would take as many as it finds time for"
+            raise UserError("--seeds and --vary can't have a deadline", hint=hint)
+        if seeds is None:
+            train_varied(recipe, flags, data, out, vary, device=device, json=json)
+        elif vary:
+            raise UserError(
+                "--seeds and --vary are two questions", hint="vary first, then repeat the best with --seeds"
+            )
+        else:
+            train_seeds(recipe, flags, data, out, seeds, device=device, json=json)
         return
     with joined() as world:
         train_run(recipe, flags, data, out, deadline=deadline, device=device, json=json, world=world)

@@ -8,6 +8,7 @@ of its own; blocks are alike, so a deep model is found from one of two blocks an
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -74,6 +75,7 @@ class Portion:
     heap: float = 1.0
 
 
+@cache
 def dry_run(model_class: type[Model], config: ModelConfig, portion: Portion) -> DryRun:
     """What one microbatch of this model holds and computes."""
     layers = int(getattr(config, "num_layers", 0))

@@ -215,7 +215,7 @@ def _read(folder: Path, kept: dict[str, Any]) -> Incident:
         kept["settings"],
         kind=model.pop("kind"),
         config=model,
-        made=kept["made"],
+        made={**kept["made"], "threads": int(kept["made"]["threads"])},
         microbatches=[(batch[f"inputs.{place}"], batch[f"targets.{place}"]) for place in range(len(batch) // 2)],
         weights=load_file(folder / WEIGHTS),
     )

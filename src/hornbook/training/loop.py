@@ -10,11 +10,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from hornbook.device import autocast
-from hornbook.errors import Interrupted
+from hornbook.errors import Interrupted, UserError
 from hornbook.sharded import is_sharded, whole
 from hornbook.training.checkpoint import Best, plain_names, prune, read_best, save_checkpoint, write_best
 from hornbook.training.deadline import Deadline
@@ -99,10 +99,11 @@ class Loop:
             self.deadline.step_took(seconds)
         self.done += 1
         record["tokens_per_second"] = round(self.speed.tokens_per_second)
-        if self.world.is_first:
-            if self.done % self.record_every == 0 or self.done == self.steps:
+        if self.done % self.record_every == 0 or self.done == self.steps:
+            self.watch.remember(record["loss"], record["gradient_norm"])  # in all processes: they must judge alike
+            if self.world.is_first:
                 self.folder.append(record)
-                self.watch.remember(record["loss"], record["gradient_norm"])
+        if self.world.is_first:
             report(record)
 
     def _agree(self, asked: list[int], report: Report) -> int:
@@ -138,7 +139,8 @@ class Loop:
         look = None if sharded else compute
         incident = incident_of(parts.model, trouble, self.folder.settings, parts.batches(step), weights, look)
         error: BaseException = keep(self.folder.path, incident)
-        self._note(incident.record(), report)
+        with suppress(UserError):  # a full disk: the error says so already
+            self._note(incident.record(), report)
         return error
 
     def _looks_left(self) -> int:

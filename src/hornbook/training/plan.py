@@ -10,7 +10,7 @@ whole squares, as is usual, though the kernels skip the half that the mask hides
 import math
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -78,12 +78,12 @@ class Job:
             return max(place.bit_count() for place in range(self.own_microbatches))
         return int(self.own_microbatches > 1)
 
-    @cached_property
+    @property
     def sizes(self) -> "Sizes":
         """The model's own."""
         return sizes_of(self.model_class, self.config, self.optimizer, self.heap)
 
-    @cached_property
+    @property
     def portion(self) -> DryRun:
         """The last microbatch of a step, which finds the gradients of those before it."""
         gradients: Gradients = "made" if self.summing == "canonical" or not self.waiting else "added"
@@ -107,6 +107,7 @@ class Sizes:
     update_flops: int  # Muon's products
 
 
+@cache
 def sizes_of(model_class: type[Model], config: ModelConfig, optimizer: OptimizerRecipe, heap: float = 1.0) -> Sizes:
     """The sizes, from a model and an optimizer that take no memory."""
     with FakeTensorMode():
@@ -197,7 +198,8 @@ def _beside_a_pass(job: Job) -> int:
     """Bytes that are there while a microbatch is computed and that its own pass doesn't count."""
     sizes = job.sizes
     if job.sharded:
-        return math.ceil(sizes.weights / job.devices) + 2 * sizes.outside + IN_TRANSIT * sizes.block
+        before = math.ceil(sizes.weights / job.devices) if job.waiting else 0
+        return before + 2 * sizes.outside + IN_TRANSIT * sizes.block
     return job.waiting * sizes.weights if job.summing == "canonical" else 0
 
 
@@ -208,7 +210,7 @@ def _for_the_sum(job: Job) -> int:
     if job.summing == "fast":
         return job.sizes.weights
     sums = job.own_microbatches.bit_count()  # of this process's stretch; each is sent, and as many are received
-    return (3 * sums + 1) * job.sizes.weights
+    return (3 * sums + 2) * job.sizes.weights
 
 
 @dataclass(frozen=True)
