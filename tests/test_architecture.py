@@ -105,7 +105,8 @@ def test_no_pickle_no_exec_no_eval(path: Path) -> None:
 def test_core_parts_are_our_own() -> None:
     """Of torch's layers only the simplest are used: attention, norms, blocks and the loop are written here.
 
-    (Attention's fast form leaves softmax and products to one function of torch's, and is proven equal to ours.)
+    (Attention's fast form leaves softmax and products to one function of torch's, and is proven equal to ours. And
+    `commands/_outsider.py` asks transformers what it computes, in a process of its own: the judge of an import.)
     """
     layers, modules = set(), set()
     for path in FILES:

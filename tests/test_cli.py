@@ -9,9 +9,9 @@ import pytest
 
 import hornbook
 from hornbook.cli import main, run
-from hornbook.discovery import names
+from hornbook.discovery import names, typed
 
-NAMES = [name.replace("_", "-") for name in names("commands")]  # as they are typed
+NAMES = [typed(name) for name in names("commands")]  # as they are typed
 VERBS = [[], *([verb] for verb in NAMES), ["show", "batch"]]
 HEAVY = ("torch", "numpy", "matplotlib", "transformers", "tokenizers", "safetensors", "tiktoken", "rustbpe")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hornbook.cli import build_app
-from hornbook.discovery import names
+from hornbook.discovery import names, typed
 
 ROOT = Path(__file__).parents[1]
 SPECIFICATION = ROOT.parent / "shared" / "SPECIFICATION.md"
@@ -32,9 +32,7 @@ def require(name: str) -> None:
     if name.startswith("hornbook "):
         verb, *words = name.split()[1:]
         choices = {"train": RECIPES, "show": set(build_app()["show"])}.get(verb)
-        known = verb.replace("-", "_") in names("commands") and (
-            choices is None or (bool(words) and words[0] in choices)
-        )
+        known = verb in map(typed, names("commands")) and (choices is None or (bool(words) and words[0] in choices))
         assert known, f"no such command: {name}"
         return
     path, _, test = name.partition("::")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from hornbook.discovery import names
+from hornbook.discovery import names, typed
 from hornbook.errors import Failed, Interrupted, LostRank, UserError
 from hornbook.files import disk_errors
 from hornbook.version import __version__
@@ -99,7 +99,7 @@ def run(arguments: Sequence[str]) -> int:
 def _in_our_words(error: CycloptsError, arguments: Sequence[str]) -> str:
     """What cyclopts says, as one line without a full stop, and which help to read."""
     line = " ".join(str(error).split()).rstrip(".")
-    verb = [name for name in arguments[:1] if name in {file.replace("_", "-") for file in names("commands")}]
+    verb = [name for name in arguments[:1] if name in map(typed, names("commands"))]
     quotes = "a text of several words stands in quotes; " if isinstance(error, UnusedCliTokensError) else ""
     return f"{line[:1].lower()}{line[1:]}; hint: {quotes}{' '.join(['hornbook', *verb, '--help'])}"
 

@@ -156,6 +156,8 @@ def _toml_value(value: Any) -> str:
             return repr(value)
         case list() | tuple():
             return "[" + ", ".join(map(_toml_value, value)) + "]"
+        case dict():
+            return "{" + ", ".join(f"{key} = {_toml_value(inner)}" for key, inner in value.items()) + "}"
         case _:
             escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
             return '"' + "".join(_escape_control(letter) for letter in escaped) + '"'

@@ -19,6 +19,11 @@ def names(shelf: str) -> list[str]:
     return sorted(name for name in files if name != "base" and not name.startswith("_"))
 
 
+def typed(name: str) -> str:
+    """A variant's name as a person types it: 'verify_resume' -> 'verify-resume', 'import_' -> 'import' (a word of Python)."""
+    return name.rstrip("_").replace("_", "-")
+
+
 def find(shelf: str, name: str) -> Any:
     """The class that `shelf/name.py` defines: the one that subclasses the shelf's base (the class with `SHELF = True`).
 

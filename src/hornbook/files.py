@@ -54,19 +54,30 @@ def system_error(text: str, path: Path) -> OSError | None:
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write `data` to `path` so that a reader sees the old content or the new, never a part. Folders are made."""
+    with new_file(path) as beside:
+        beside.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """An empty file to be filled, which appears whole at `path` when the block ends, and not at all when it raises.
+
+    Folders are made. Errors: `UserError` where the disk refuses.
+    """
     path = Path(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
+        handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
+        os.close(handle)
+        beside = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file, held(Path(beside)):
-                file.write(data.encode() if isinstance(data, str) else data)
-                file.flush()
-                os.fsync(file.fileno())
+            with held(beside):
+                yield beside
+                _sync_file(beside)
             os.chmod(beside, 0o644)  # mkstemp makes files that only their owner reads
             os.replace(beside, path)
         except BaseException:
-            Path(beside).unlink(missing_ok=True)
+            beside.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
 

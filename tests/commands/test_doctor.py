@@ -164,12 +164,12 @@ def positions_from_the_start_again(patch: Patch) -> Subject:
 
 
 def no_mask(patch: Patch) -> Subject:
-    patch.setattr("hornbook.layers.attention.causal_mask", lambda new, all_, device=None: torch.ones(new, all_) > 0)
+    patch.setattr("hornbook.layers.attention.causal_mask", lambda new, all_, *rest: torch.ones(new, all_) > 0)
     return subject_of("gpt", positions="alibi")
 
 
 def a_mask_that_leaks_by_one(patch: Patch) -> Subject:
-    leaking = lambda new, all_, device=None: torch.ones(new, all_).tril(all_ - new + 1) > 0  # noqa: E731
+    leaking = lambda new, all_, *rest: torch.ones(new, all_).tril(all_ - new + 1) > 0  # noqa: E731
     patch.setattr("hornbook.layers.attention.causal_mask", leaking)
     return subject_of("gpt", positions="relative")
 

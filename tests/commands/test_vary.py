@@ -55,4 +55,6 @@ def test_what_can_not_be_varied_is_one_line(
 
 
 def test_seeds_and_vary_exclude_each_other(recipe: str, tmp_path: Path, refused: Refused) -> None:
-    assert "two questions" in refused("train", recipe, "--out", tmp_path / "x", "--seeds", "2", "--vary", "training.seed=1,2")
+    assert "two questions" in refused(
+        "train", recipe, "--out", tmp_path / "x", "--seeds", "2", "--vary", "training.seed=1,2"
+    )

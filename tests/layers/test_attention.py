@@ -75,3 +75,29 @@ def test_dropout_changes_weights_only_where_asked() -> None:
         causal_attention(queries, keys, values, dropout=0.5), causal_attention(queries, keys, values)
     )
     torch.testing.assert_close(causal_attention(queries, keys, values, dropout=0.0), written_out(queries, keys, values))
+
+
+@pytest.mark.parametrize(("num_new", "num_all", "window"), [(6, 6, 3), (6, 6, 1), (1, 9, 4), (3, 9, 4), (9, 9, 8)])
+def test_a_window_hides_what_lies_further_back(num_new: int, num_all: int, window: int) -> None:
+    """Against the written-out softmax over the few keys that each query may see."""
+    generator = torch.Generator().manual_seed(3)
+    queries = torch.randn(2, 4, num_new, 8, generator=generator)
+    keys, values = torch.randn(2, 2, 2, num_all, 8, generator=generator)
+    found = causal_attention(queries, keys, values, window=window)
+    for place in range(num_new):
+        end = num_all - num_new + place + 1
+        seen = slice(max(0, end - window), end)
+        near = [tensor[:, :, seen].repeat_interleave(2, dim=1) for tensor in (keys, values)]
+        weights = (queries[:, :, place : place + 1] @ near[0].transpose(-2, -1) / 8**0.5).softmax(-1)
+        torch.testing.assert_close(found[:, :, place : place + 1], weights @ near[1])
+    shown = attention_weights(queries, keys, window=window) @ values.repeat_interleave(2, dim=1)
+    torch.testing.assert_close(found, shown)
+
+
+def test_no_mask_is_built_where_nothing_is_further_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = torch.randn(1, 2, 6, 8)
+    expected = causal_attention(heads, heads, heads)
+    monkeypatch.setattr("hornbook.layers.attention.causal_mask", None)
+    assert torch.equal(causal_attention(heads, heads, heads, window=6), expected)
+    assert torch.equal(causal_attention(heads, heads, heads), expected)
+    causal_attention(heads[:, :, :1], heads, heads, window=3)  # one token alone: the keys are cut, no mask either

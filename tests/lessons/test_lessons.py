@@ -10,7 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
-SLOW = {"09_training", "12_finetuning"}  # take longer than about 8 seconds on two cores
+SLOW = {  # take longer than about 5 seconds on two cores
+    "02_tokens",
+    "04_embeddings_and_positions",
+    "05_attention",
+    "07_bigram_and_gpt",
+    "09_training",
+    "10_sampling",
+    "11_saving",
+    "12_finetuning",
+}
 NAMES = [pytest.param(file, id=file.stem) for file in LESSONS]
 
 

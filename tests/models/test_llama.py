@@ -1,9 +1,12 @@
 """Llama: what its config refuses, what it derives, and published parameter counts."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from hornbook.models.llama import Llama, LlamaConfig
+from hornbook.config import build, flag_layer, read_toml, to_toml
+from hornbook.models.llama import Llama, LlamaConfig, RopeScaling
 
 
 def count(**settings: object) -> int:
@@ -124,3 +127,33 @@ def test_positions_matter_though_none_are_embedded() -> None:
         torch.nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(1))
     swapped = model(torch.tensor([[1, 2, 3, 4]]))[0, -1], model(torch.tensor([[2, 1, 3, 4]]))[0, -1]
     assert not torch.allclose(*swapped, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [None, {"kind": "linear", "factor": 2.0}, {"kind": "llama3", "factor": 8.0, "original_context_length": 64}],
+)
+def test_scaled_positions_survive_a_settings_file(tmp_path: Path, scaling: dict[str, object] | None) -> None:
+    config = LlamaConfig(vocab_size=9, rope_scaling=scaling, sliding_window=None if scaling else 7)
+    (tmp_path / "run.toml").write_text(to_toml({"model": config.model_dump()}))
+    assert build(LlamaConfig, read_toml(tmp_path / "run.toml")["model"], "model") == config
+
+
+def test_a_flag_may_scale_positions() -> None:
+    flags = ["--model.rope_scaling", '{kind = "linear", factor = 4}', "--model.vocab_size", "9"]
+    config = build(LlamaConfig, flag_layer(flags, ["model"])["model"], "model")
+    assert config.rope_scaling == RopeScaling(kind="linear", factor=4.0)
+
+
+def test_linear_scaling_reads_a_longer_text_with_the_turns_of_a_shorter_one() -> None:
+    plain = Llama(LlamaConfig(vocab_size=9, embed_dim=16, num_heads=2, context_length=8))
+    longer = LlamaConfig(
+        vocab_size=9, embed_dim=16, num_heads=2, context_length=32, rope_scaling={"kind": "linear", "factor": 4.0}
+    )
+    torch.testing.assert_close(Llama(longer).cosines[::4], plain.cosines)
+
+
+def test_the_new_settings_are_off_unless_asked_for() -> None:
+    config = LlamaConfig(vocab_size=9)
+    assert (config.qkv_bias, config.rope_scaling, config.sliding_window) == (False, None, None)
+    assert not any("qkv.bias" in name for name in Llama(config).state_dict())

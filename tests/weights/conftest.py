@@ -23,6 +23,26 @@ CONFIGS = {
         {"num_kv_heads": 1, "head_dim": 12, "tied_output": False, "dropout": 0.1, "norm_eps": 1e-5},
     ),
 }
+LLAMA3 = {"kind": "llama3", "factor": 8.0, "original_context_length": 16}
+SCALED = {
+    "llama-llama3": (Llama, {"qk_norm": False, "rope_scaling": LLAMA3, "rope_theta": 100.0}),
+    "llama-linear": (Llama, {"qk_norm": False, "rope_scaling": {"kind": "linear", "factor": 4.0}, "num_kv_heads": 2}),
+    "qwen3-linear": (Llama, {"rope_scaling": {"kind": "linear", "factor": 2.0}}),
+    "qwen2": (Llama, {"qk_norm": False, "qkv_bias": True, "num_kv_heads": 2}),
+    "qwen2-wide-heads": (
+        Llama,
+        {
+            "qk_norm": False,
+            "qkv_bias": True,
+            "num_kv_heads": 1,
+            "head_dim": 12,
+            "tied_output": False,
+            "rope_theta": 1e6,
+        },
+    ),
+    "mistral": (Llama, {"qk_norm": False, "sliding_window": 5, "num_kv_heads": 2, "tied_output": False}),
+    "mistral-wide-heads": (Llama, {"qk_norm": False, "sliding_window": 1, "num_kv_heads": 1, "head_dim": 12}),
+}
 OWN = {
     "bigram": (Bigram, None),
     "gpt-sinusoidal": (GPT, {"positions": "sinusoidal"}),
@@ -31,6 +51,7 @@ OWN = {
     "gpt-relative": (GPT, {"positions": "relative", "tied_output": False}),
     "gpt-without-positions": (GPT, {"positions": "none"}),
     "gpt-norm-after": (GPT, {"norm": "after", "activation": "relu"}),
+    "llama-of-no-family": (Llama, {"qkv_bias": True, "sliding_window": 3, "rope_scaling": LLAMA3}),
 }
 
 
@@ -41,10 +62,10 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture
 def make_model(tokenizer: Tokenizer):
-    """`make_model("qwen3")` -> a model of `CONFIGS` or `OWN`, its weights so large that each of them matters."""
+    """`make_model("qwen3")` -> a model of `CONFIGS`, `SCALED` or `OWN`, its weights so large that each of them matters."""
 
     def make(name: str) -> Model:
-        model_class, settings = (CONFIGS | OWN)[name]
+        model_class, settings = (CONFIGS | SCALED | OWN)[name]
         if model_class is Bigram:
             model = Bigram(BigramConfig(vocab_size=tokenizer.vocab_size))
         else:

@@ -33,9 +33,10 @@ def edit_config(folder: Path, **changes: object) -> None:
 
 def foreign_folder(folder: Path, model_type: str, tokenizer, **settings: object) -> tuple[Path, torch.nn.Module]:
     """A model with random weights, as `transformers` writes it."""
-    configs = {"gpt2": transformers.GPT2Config, "llama": transformers.LlamaConfig, "qwen3": transformers.Qwen3Config}
+    names = {"gpt2": "GPT2", "llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+    config_class = getattr(transformers, f"{names[model_type]}Config")
     ids = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
-    config = configs[model_type](vocab_size=tokenizer.vocab_size, **ids, **settings)
+    config = config_class(vocab_size=tokenizer.vocab_size, **ids, **settings)
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
     generator = torch.Generator().manual_seed(6)
     for parameter in model.parameters():
@@ -51,7 +52,19 @@ def foreign_folder(folder: Path, model_type: str, tokenizer, **settings: object)
         ("llama", {"attention_bias": True}),
         ("llama", {"mlp_bias": True}),
         ("llama", {"hidden_act": "gelu"}),
-        ("llama", {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}),
+        ("llama", {"rope_scaling": {"rope_type": "yarn", "factor": 8.0}}),
+        ("llama", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}),
+        ("llama", {"rope_scaling": {"rope_type": "longrope", "factor": 2.0}}),
+        ("llama", {"rope_scaling": {"rope_type": ["linear"], "factor": 2.0}}),
+        ("llama", {"rope_scaling": {"type": "linear", "factor": 2.0, "attention_factor": 1.1}}),
+        ("llama", {"rope_parameters": {"rope_theta": 1e4, "rope_type": "yarn", "factor": 4.0}}),
+        ("llama", {"num_local_experts": 8}),
+        ("mistral", {"layer_types": ["sliding_attention", "full_attention"]}),
+        ("mistral", {"attention_bias": True}),
+        ("qwen2", {"use_sliding_window": True}),
+        ("qwen2", {"layer_types": ["full_attention", "sliding_attention"]}),
+        ("qwen2", {"attention_bias": True}),
+        ("qwen3", {"attention_bias": True}),
         ("llama", {"rope_parameters": {"rope_theta": 1e4, "rope_type": "default", "partial_rotary_factor": 0.5}}),
         ("llama", {"rope_scaling": "linear"}),
         ("llama", {"quantization_config": {"bits": 4}}),

@@ -124,7 +124,7 @@ def test_another_tokenizer_of_the_same_size(folder) -> None:
     assert "is not the one that this model was trained with" in refusal(folder)
 
 
-@pytest.mark.parametrize("model_type", ["mistral", "gpt_2", None, 3])
+@pytest.mark.parametrize("model_type", ["mixtral", "gpt_2", None, 3])
 def test_an_unknown_model_type_lists_the_choices(unsealed, model_type) -> None:
     edit_config(unsealed, model_type=model_type)
     message = refusal(unsealed)

@@ -1,6 +1,6 @@
 """The cheapest change that makes a training fit, found by planning again with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,32 +21,54 @@ class Mend:
     peak: int
 
 
+Change = tuple[str, str, Job]  # what it is, the words for it, the training with it
+
+
 def mend(job: Job, limit: int, process: int, machine: Machine | None) -> Mend | None:
     """The first change that fits into `limit` bytes, from cheap to dear; None where none of them does."""
-    for what, flags, changed in _changes(job, machine):
-        peak = memory_of(changed, process).peak
-        if peak <= limit:
-            return Mend(what, flags, peak)
+    for changes in map(list, _changes(job, machine)):
+        if not changes or memory_of(changes[-1][2], process).peak > limit:  # the most that this kind of change can do
+            continue
+        for what, flags, changed in changes:
+            peak = memory_of(changed, process).peak
+            if peak <= limit:
+                return Mend(what, flags, peak)
     return None
 
 
-def _changes(job: Job, machine: Machine | None) -> Iterator[tuple[str, str, Job]]:
-    """Smaller microbatches (a little slower), more devices with a part of the model each, a shorter context, fewer layers."""
+def _changes(job: Job, machine: Machine | None) -> Iterator[Iterable[Change]]:
+    """Kinds of changes, each from little to much: smaller microbatches (a little slower), a part of the model on each of
+    several devices, sums of gradients without a tree (other last digits), a shorter context, fewer layers.
+    """
+    yield _smaller(job)
+    yield _shared(job, machine)
+    least, flags = _trained(job, microbatch_size=1), "--training.microbatch_size 1 " if job.rows > 1 else ""
+    if least.summing == "canonical" and least.waiting > 1:
+        least, flags = _trained(least, reduce="fast"), flags + "--training.reduce fast "
+        yield [("one sum of gradients, in place of a tree of them", flags.strip(), least)]
+    yield _sized(least, flags, "context_length", SHORTEST_CONTEXT)
+    yield _sized(least, flags, "num_layers", FEWEST_LAYERS)
+
+
+def _smaller(job: Job) -> Iterator[Change]:
     for rows in _halves(job.rows, 1):
         yield f"microbatches of {rows}", f"--training.microbatch_size {rows}", _trained(job, microbatch_size=rows)
+
+
+def _shared(job: Job, machine: Machine | None) -> Iterator[Change]:
+    """On more and more devices, each with its share of a step as one microbatch, or with microbatches of 1."""
     for count in _counts(job, machine):
         assert machine is not None
         shared = replace(_trained(job, sharded=True, reduce="auto"), devices=count)
         for rows in dict.fromkeys((min(job.rows, job.training.batch_size // count), 1)):
             flags = f"--on {count}x{machine.kind} --training.sharded true --training.microbatch_size {rows}"
             yield f"a part of the model on each of {count} devices", flags, _trained(shared, microbatch_size=rows)
-    smallest = "--training.microbatch_size 1 " if job.rows > 1 else ""
-    job = _trained(job, microbatch_size=1)
-    for length in _halves(job.config.context_length, SHORTEST_CONTEXT):
-        flags = f"{smallest}--model.context_length {length}"
-        yield f"a context of {length:,}", flags, _sized(job, context_length=length)
-    for layers in _halves(int(getattr(job.config, "num_layers", 0)), FEWEST_LAYERS):
-        yield f"{layers} layers", f"{smallest}--model.num_layers {layers}", _sized(job, num_layers=layers)
+
+
+def _sized(job: Job, flags: str, name: str, least: int) -> Iterator[Change]:
+    for size in _halves(int(getattr(job.config, name, 0)), least):
+        changed = replace(job, config=job.config.model_copy(update={name: size}))
+        yield f"{name} {size:,}", f"{flags}--model.{name} {size}", changed
 
 
 def _counts(job: Job, machine: Machine | None) -> Iterator[int]:
@@ -67,7 +89,3 @@ def _halves(size: int, least: int) -> Iterator[int]:
 
 def _trained(job: Job, **changed: Any) -> Job:
     return replace(job, training=job.training.model_copy(update=changed))
-
-
-def _sized(job: Job, **changed: Any) -> Job:
-    return replace(job, config=job.config.model_copy(update=changed))

@@ -15,13 +15,11 @@ def plan(
     vocab_size: int | None = None,
     json: bool = False,
 ) -> None:
-    """Say what a run will take: parameters, FLOPs, memory, disk, tokens, time, and cost on a rented machine.
+    """Say what a run will take, before it begins: hornbook plan shakespeare-char, or hornbook plan gpt2-124m --on 8xh100.
 
-    hornbook plan shakespeare-char            hornbook plan gpt2-124m --on 8xh100 --training.sharded true
-
-    Nothing is trained, fetched or kept. On this machine the time comes from a few real steps of a throwaway model, about
-    ten seconds; for others it is computed, and what is assumed is said. If it doesn't fit, the cheapest change that
-    does is named.
+    Parameters, FLOPs, memory, disk, tokens, time, and the cost of a rented machine. Nothing is trained, fetched or kept.
+    On this machine the time comes from a few real steps of a throwaway model, about ten seconds; for others it is
+    computed, and what is assumed is said. If it doesn't fit, the cheapest change that does is named.
 
     Parameters
     ----------

@@ -12,25 +12,43 @@ from torch import Tensor
 
 
 def causal_attention(
-    queries: Tensor, keys: Tensor, values: Tensor, dropout: float = 0.0, bias: Tensor | None = None
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    dropout: float = 0.0,
+    bias: Tensor | None = None,
+    window: int | None = None,
 ) -> Tensor:
-    """softmax(Q K^T / sqrt(D) + bias) V, where query i sees keys 0 .. S - T + i.
+    """softmax(Q K^T / sqrt(D) + bias) V, where query i sees keys 0 .. S - T + i, the last `window` of them if given.
 
     In: queries (B, H, T, D), keys and values (B, K, S, D) with S >= T; `dropout` on the weights (0 when evaluating);
     `bias` (H, T, S) where positions speak through the scores. Out: (B, H, T, D).
     The fused kernel of torch is as fast on a CPU as the written-out form, at every length we train.
     """
     num_new, num_all = queries.shape[2], keys.shape[2]
+    if window is not None and num_all > window:
+        return _windowed(queries, keys, values, dropout, window)
     own_triangle = bias is None and num_new == num_all and num_new > 1  # the kernel builds it, and skips what it hides
+    mask = None if own_triangle else _mask(num_new, num_all, bias, queries)
+    return _fused(queries, keys, values, dropout, mask, own_triangle)
+
+
+def _windowed(queries: Tensor, keys: Tensor, values: Tensor, dropout: float, window: int) -> Tensor:
+    """The same where a query sees the last `window` keys only, itself among them; what none of them sees is cut off."""
+    num_new = queries.shape[2]
+    num_seen = min(keys.shape[2], num_new + window - 1)
+    keys, values = keys[:, :, -num_seen:], values[:, :, -num_seen:]
+    mask = None if num_new == 1 else causal_mask(num_new, num_seen, queries.device, window)
+    return _fused(queries, keys, values, dropout, mask)
+
+
+def _fused(
+    queries: Tensor, keys: Tensor, values: Tensor, dropout: float, mask: Tensor | None, triangle: bool = False
+) -> Tensor:
+    """Torch's kernel, with as many query heads to a key/value head as there are."""
     grouped = queries.shape[1] != keys.shape[1]
     return F.scaled_dot_product_attention(
-        queries,
-        keys,
-        values,
-        attn_mask=None if own_triangle else _mask(num_new, num_all, bias, queries),
-        dropout_p=dropout,
-        is_causal=own_triangle,
-        enable_gqa=grouped,
+        queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=triangle, enable_gqa=grouped
     )
 
 
@@ -41,22 +59,27 @@ def _mask(num_new: int, num_all: int, bias: Tensor | None, like: Tensor) -> Tens
     return _hide_future(bias).to(like.dtype)[None]  # (1, H, T, S)
 
 
-def _hide_future(scores: Tensor) -> Tensor:
+def _hide_future(scores: Tensor, window: int | None = None) -> Tensor:
     """(..., T, S) -> the same, with -inf where a key comes after the query: softmax makes an exact 0 of it."""
-    mask = causal_mask(scores.shape[-2], scores.shape[-1], device=scores.device)
+    mask = causal_mask(scores.shape[-2], scores.shape[-1], scores.device, window)
     return scores.masked_fill(~mask, float("-inf"))
 
 
-def causal_mask(num_new: int, num_all: int, device: torch.device | None = None) -> Tensor:
-    """Which of `num_all` tokens each of the last `num_new` may see, (T, S) bool: 2, 3 -> [[1, 1, 0], [1, 1, 1]]."""
-    return torch.ones(num_new, num_all, dtype=torch.bool, device=device).tril(num_all - num_new)
+def causal_mask(num_new: int, num_all: int, device: torch.device | None = None, window: int | None = None) -> Tensor:
+    """Which of `num_all` tokens each of the last `num_new` may see, (T, S) bool: 2, 3 -> [[1, 1, 0], [1, 1, 1]].
+
+    With a window only so many, the token itself among them: 2, 3, window 2 -> [[1, 1, 0], [0, 1, 1]].
+    """
+    past = num_all - num_new
+    mask = torch.ones(num_new, num_all, dtype=torch.bool, device=device).tril(past)
+    return mask if window is None else mask.triu(past - window + 1)
 
 
-def attention_weights(queries: Tensor, keys: Tensor, bias: Tensor | None = None) -> Tensor:
+def attention_weights(queries: Tensor, keys: Tensor, bias: Tensor | None = None, window: int | None = None) -> Tensor:
     """The weights that `causal_attention` applies, to look at: queries (B, H, T, D), keys (B, K, S, D) -> (B, H, T, S).
 
-    Every row sums to 1. `bias` (H, T, S) as there.
+    Every row sums to 1. `bias` (H, T, S) and `window` as there.
     """
     keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
     scores = queries @ keys.transpose(-2, -1) / math.sqrt(queries.shape[-1])
-    return _hide_future(scores if bias is None else scores + bias).softmax(dim=-1)
+    return _hide_future(scores if bias is None else scores + bias, window).softmax(dim=-1)

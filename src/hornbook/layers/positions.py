@@ -4,11 +4,13 @@ H heads, T new tokens, S all tokens (past and new), D head_dim.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 Tables = tuple[Tensor, Tensor]  # cosines and signed sines, one row a position
+Rescale = Callable[[Tensor], Tensor]  # how fast each pair turns -> how fast it shall, so that a longer text fits
 
 
 def sinusoidal_table(length: int, dim: int) -> Tensor:
@@ -20,16 +22,33 @@ def sinusoidal_table(length: int, dim: int) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
-def rotary_tables(head_dim: int, length: int, theta: float) -> Tables:
+def rotary_tables(head_dim: int, length: int, theta: float, rescale: Rescale | None = None) -> Tables:
     """Cosines and signed sines for `rotate`, each (length, head_dim), float32.
 
     Dimension i is paired with dimension i + head_dim / 2 (the half-split form of Llama and Qwen3 on disk, not the
-    interleaved form of the paper): the pair turns by p / theta^(2i/head_dim) at position p.
+    interleaved form of the paper): the pair turns by p / theta^(2i/head_dim) at position p, or as `rescale` makes it.
     """
-    angles = _angles(length, head_dim, theta)  # (length, head_dim / 2)
+    angles = _angles(length, head_dim, theta, rescale)  # (length, head_dim / 2)
     cosines = torch.cat([angles.cos(), angles.cos()], dim=-1)
     signed_sines = torch.cat([-angles.sin(), angles.sin()], dim=-1)
     return cosines, signed_sines
+
+
+def slower(frequencies: Tensor, factor: float) -> Tensor:
+    """Every pair turns `factor` times more slowly: positions lie closer together (Chen et al. 2023)."""
+    return frequencies / factor
+
+
+def slower_where_slow(frequencies: Tensor, factor: float, low: float, high: float, original_length: int) -> Tensor:
+    """Llama 3.1's rescaling of how fast pairs turn, (D/2,) radians a token -> (D/2,).
+
+    A pair that turned fewer than `low` times in the context it was trained on turns `factor` times more slowly, one
+    that turned more than `high` times is left alone: it tells neighbours apart. Between them the two are mixed.
+    Source: Grattafiori et al. 2024, "The Llama 3 herd of models", and the code that was published with it.
+    """
+    turns = original_length * frequencies / (2 * math.pi)
+    share_kept = ((turns - low) / (high - low)).clamp(0.0, 1.0)
+    return (1 - share_kept) * frequencies / factor + share_kept * frequencies
 
 
 def rotate(heads: Tensor, cosines: Tensor, signed_sines: Tensor) -> Tensor:
@@ -116,11 +135,12 @@ def _geometric(count: int) -> Tensor:
     return 2.0 ** (-8.0 / count * torch.arange(1, count + 1, dtype=torch.float32, device="cpu"))
 
 
-def _angles(length: int, dim: int, theta: float) -> Tensor:
+def _angles(length: int, dim: int, theta: float, rescale: Rescale | None = None) -> Tensor:
     """The angle of each position and pair, (length, dim / 2), in float32: halves lose whole positions beyond 2048.
 
     Always on the CPU, so that a model whose weights are built on the meta device still has its tables.
     """
     pairs = torch.arange(0, dim, 2, dtype=torch.float32, device="cpu")
     positions = torch.arange(length, dtype=torch.float32, device="cpu")
-    return torch.outer(positions, 1.0 / theta ** (pairs / dim))
+    frequencies = 1.0 / theta ** (pairs / dim)
+    return torch.outer(positions, frequencies if rescale is None else rescale(frequencies))

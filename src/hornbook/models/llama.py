@@ -1,21 +1,24 @@
-"""The architecture of Llama and, with `qk_norm`, of Qwen3: RMSNorm, rotary positions, SwiGLU, grouped key/value heads.
+"""The architecture of Llama: RMSNorm, rotary positions, SwiGLU, grouped key/value heads.
 
-The default that we train. Sources: Touvron et al. 2023, "LLaMA"; Yang et al. 2025, "Qwen3 technical report".
+With `qk_norm` it is that of Qwen3, with `qkv_bias` that of Qwen2, with `sliding_window` that of Mistral.
+The default that we train. Sources: Touvron et al. 2023, "LLaMA"; Yang et al. 2025, "Qwen3 technical report";
+Jiang et al. 2023, "Mistral 7B".
 B batch, T tokens, C embed_dim, H query heads, K key/value heads, D head_dim, V vocabulary.
 """
 
 import math
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from hornbook.config import Settings
 from hornbook.layers.attention import attention_weights, causal_attention
 from hornbook.layers.feed_forward import SwiGLU
 from hornbook.layers.kv_cache import KVCache
 from hornbook.layers.norms import RMSNorm
-from hornbook.layers.positions import Tables, rotary_tables, rotate
+from hornbook.layers.positions import Tables, rotary_tables, rotate, slower, slower_where_slow
 from hornbook.models.base import Model, ModelConfig, SelfAttention, initialise, start_large
 
 QUERY_GAIN = (
@@ -26,6 +29,33 @@ QUERY_GAIN = (
 def _hidden_dim(config: dict[str, Any]) -> int:
     """8/3 of embed_dim, so that SwiGLU's three matrices cost what two of 4 x embed_dim do; up to a multiple of 64."""
     return math.ceil(8 * int(config["embed_dim"]) / (3 * 64)) * 64
+
+
+class RopeScaling(Settings):
+    """How a longer text is fitted into positions that were trained on a shorter one: 'linear' or Llama 3.1's 'llama3'.
+
+    All but `factor` belong to 'llama3' (see `slower_where_slow`).
+    """
+
+    kind: Literal["linear", "llama3"]
+    factor: PositiveFloat
+    low_freq_factor: PositiveFloat = 1.0
+    high_freq_factor: PositiveFloat = 4.0
+    original_context_length: PositiveInt = 8192
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.low_freq_factor >= self.high_freq_factor:
+            raise ValueError(f"low_freq_factor {self.low_freq_factor} is not below high {self.high_freq_factor}")
+        return self
+
+    def rescale(self, frequencies: Tensor) -> Tensor:
+        """How fast each pair of dimensions turns -> how fast it does here."""
+        if self.kind == "linear":
+            return slower(frequencies, self.factor)
+        return slower_where_slow(
+            frequencies, self.factor, self.low_freq_factor, self.high_freq_factor, self.original_context_length
+        )
 
 
 class LlamaConfig(ModelConfig):
@@ -39,7 +69,10 @@ class LlamaConfig(ModelConfig):
     hidden_dim: PositiveInt = Field(default_factory=_hidden_dim)
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
     qk_norm: bool = True
+    qkv_bias: bool = False
     rope_theta: PositiveFloat = 10000.0
+    rope_scaling: RopeScaling | None = None
+    sliding_window: PositiveInt | None = None
     norm_eps: PositiveFloat = 1e-6
     tied_output: bool = True
 
@@ -66,7 +99,8 @@ class Attention(SelfAttention):
         self.head_dim = config.head_dim
         self.parts = [config.num_heads, config.num_kv_heads, config.num_kv_heads]
         self.dropout = config.dropout
-        self.qkv = nn.Linear(config.embed_dim, sum(self.parts) * config.head_dim, bias=False)
+        self.window = config.sliding_window
+        self.qkv = nn.Linear(config.embed_dim, sum(self.parts) * config.head_dim, bias=config.qkv_bias)
         self.output = nn.Linear(config.num_heads * config.head_dim, config.embed_dim, bias=False)
         self.query_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
         self.key_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
@@ -78,7 +112,7 @@ class Attention(SelfAttention):
         queries, keys, values = self.project(x, tables)
         if cache is not None:
             keys, values = cache.append(layer, keys, values)  # (B, K, S, D)
-        mixed = causal_attention(queries, keys, values, self.dropout if self.training else 0.0)
+        mixed = causal_attention(queries, keys, values, self.dropout if self.training else 0.0, window=self.window)
         return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # (B, T, C)
 
     def project(self, x: Tensor, tables: Tables) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,7 +124,7 @@ class Attention(SelfAttention):
     def weights(self, x: Tensor, places: Tables) -> Tensor:
         """(B, T, C) -> (B, H, T, T)."""
         queries, keys, _ = self.project(x, places)
-        return attention_weights(queries, keys)
+        return attention_weights(queries, keys, window=self.window)
 
 
 class Block(nn.Module):
@@ -111,7 +145,7 @@ class Block(nn.Module):
 
 
 class Llama(Model):
-    """Token embeddings, `num_layers` blocks, a final norm, an output layer; no biases anywhere."""
+    """Token embeddings, `num_layers` blocks, a final norm, an output layer; no biases but `qkv_bias`."""
 
     config_class: ClassVar[type[ModelConfig]] = LlamaConfig
     config: LlamaConfig
@@ -128,7 +162,8 @@ class Llama(Model):
         self.blocks = nn.ModuleList(blocks)
         self.final_norm = RMSNorm(config.embed_dim, config.norm_eps)
         self.output = None if config.tied_output else nn.Linear(config.embed_dim, config.vocab_size, bias=False)
-        cosines, signed_sines = rotary_tables(config.head_dim, config.context_length, config.rope_theta)
+        rescale = config.rope_scaling.rescale if config.rope_scaling else None
+        cosines, signed_sines = rotary_tables(config.head_dim, config.context_length, config.rope_theta, rescale)
         self.register_buffer("cosines", cosines, persistent=False)  # not stored: they follow from the config
         self.register_buffer("signed_sines", signed_sines, persistent=False)
         residual = [part for block in blocks for part in (block.attention.output, block.feed_forward.down)]

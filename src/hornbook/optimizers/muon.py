@@ -20,6 +20,9 @@ from hornbook.sharded import matching_part, whole
 # Coefficients of x -> a x + b x^3 + c x^5, chosen by Jordan for the steepest slope at 0: five rounds bring singular
 # values from 0.01 .. 1 to about 0.7 .. 1.2, near enough to 1; exactly 1 would take many more rounds.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+MOST_TOGETHER = (
+    1 << 24
+)  # numbers in one batch of matrices: enough to be quick, and no memory beside a large model's own
 ADAMW_RMS = 0.2  # the usual root mean square of an AdamW update, which a Muon step is scaled to
 
 
@@ -76,24 +79,32 @@ class MuonWithAdamW(torch.optim.Optimizer):
 
     def _muon(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         """Momentum, then orthogonalise: matrices of one shape together, as a batch."""
-        updates: defaultdict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+        alike: defaultdict[torch.Size, list[Tensor]] = defaultdict(list)
         for parameter in parameters:
-            gradient = cast(Tensor, parameter.grad)
-            state = self.state[parameter]
-            if not state:
-                state["momentum"] = torch.zeros_like(parameter)
-            momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
-            nesterov = torch.lerp(gradient, momentum, group["momentum"])  # looks one step of momentum ahead
-            updates[parameter.shape].append((parameter, nesterov))
-        for shape, pairs in updates.items():
-            # of a sharded matrix each process has some rows, but a direction is orthogonal only as a whole
-            wholes = torch.stack([whole(update) for _, update in pairs])
-            directions = orthogonalise(wholes, group["newton_schulz_steps"])
-            # an orthogonal (R, C) matrix has root mean square 1 / sqrt(max(R, C))
-            size = group["lr"] * ADAMW_RMS * math.sqrt(max(shape))
-            for (parameter, _), direction in zip(pairs, directions, strict=True):
-                decayed = parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                decayed.sub_(matching_part(parameter, direction), alpha=size)
+            alike[parameter.shape].append(parameter)
+        for shape, matrices in alike.items():
+            together = max(1, MOST_TOGETHER // shape.numel())
+            for first in range(0, len(matrices), together):
+                self._turn(matrices[first : first + together], group)
+
+    def _turn(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
+        """Step some matrices of one shape in the orthogonal direction of their momentum."""
+        # of a sharded matrix each process has some rows, but a direction is orthogonal only as a whole
+        updates = torch.stack([whole(self._momentum(matrix, group["momentum"])) for matrix in matrices])
+        directions = orthogonalise(updates, group["newton_schulz_steps"])
+        # an orthogonal (R, C) matrix has root mean square 1 / sqrt(max(R, C))
+        size = group["lr"] * ADAMW_RMS * math.sqrt(max(updates.shape[-2:]))
+        for matrix, direction in zip(matrices, directions, strict=True):
+            decayed = matrix.mul_(1 - group["lr"] * group["weight_decay"])
+            decayed.sub_(matching_part(matrix, direction), alpha=size)
+
+    def _momentum(self, matrix: Tensor, share: float) -> Tensor:
+        """Take the gradient into the momentum; returns it as it will be one step on (Nesterov)."""
+        gradient = cast(Tensor, matrix.grad)
+        state = self.state[matrix]
+        if not state:
+            state["momentum"] = torch.zeros_like(matrix)
+        return torch.lerp(gradient, state["momentum"].lerp_(gradient, 1 - share), share)
 
     def _adamw(self, parameter: Tensor, group: dict[str, Any]) -> None:
         """One AdamW step, as torch's: p -= lr * mean / (sqrt(square) + eps), both corrected for their start at 0."""

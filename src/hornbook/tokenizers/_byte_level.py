@@ -97,7 +97,7 @@ def read(document: Mapping[str, Any]) -> Parts:
     normalizer = document.get("normalizer")
     if normalizer not in (None, {"type": "NFC"}):
         raise UserError(f"the part 'normalizer' is {str(normalizer)[:100]}, not NFC or none")
-    specials = _read_specials(document.get("added_tokens") or [])
+    specials = read_specials(document.get("added_tokens") or [])
     merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
     return Parts(
         tokens={to_bytes(text): token_id for text, token_id in model["vocab"].items() if text not in specials},
@@ -125,7 +125,8 @@ def read_gpt2(vocab_json: Path, merges_txt: Path) -> Parts:
         raise UserError(f"'{vocab_json}' or '{merges_txt}' is damaged: {type(error).__name__} {error}") from None
 
 
-def _read_specials(added: list[dict[str, Any]]) -> dict[str, int]:
+def read_specials(added: list[dict[str, Any]]) -> dict[str, int]:
+    """The special tokens of another program's file. Errors: `UserError` for a flag that would change ids."""
     for token in added:
         for flag in ("single_word", "lstrip", "rstrip"):
             if token.get(flag):

@@ -84,7 +84,7 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
+    def from_json(cls, document: Mapping[str, Any]) -> "Tokenizer":
         """The inverse of `to_json`. Errors: `UserError` that names the part which this kind can't represent."""
 
     @property

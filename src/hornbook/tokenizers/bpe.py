@@ -20,6 +20,7 @@ from hornbook.tokenizers import _byte_level, _named
 from hornbook.tokenizers._byte_level import Parts
 from hornbook.tokenizers._merges import apply_merges, learn_merges, learn_merges_in_bulk, parents
 from hornbook.tokenizers._patterns import DEFAULT_PATTERN, LONG_SPACE, cut, has_long_space, pattern_text
+from hornbook.tokenizers._sentencepiece import SentencePieceBPE
 from hornbook.tokenizers.base import END_OF_TEXT, Tokenizer, require_ids, require_specials, require_unicode
 
 if TYPE_CHECKING:
@@ -186,8 +187,10 @@ class BPE(Tokenizer):
         return bool(document["model"]["type"] == "BPE")
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`, for other programs' byte level files too."""
+    def from_json(cls, document: Mapping[str, Any]) -> Tokenizer:
+        """The inverse of `to_json`, for other programs' files too: byte level, or SentencePiece's with bytes to fall back on."""
+        if SentencePieceBPE.recognises(document):
+            return SentencePieceBPE.from_json(document)
         return cls(_byte_level.read(document))
 
 

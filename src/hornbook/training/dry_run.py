@@ -6,10 +6,10 @@ of its own; blocks are alike, so a deep model is found from one of two blocks an
 """
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ LARGE = 32 << 20  # bytes from which glibc gives a tensor pages of its own, and 
 # made: the first microbatch of a step makes the gradients. added: a later one adds to them. parted: each leaves as soon
 # as it is whole, as it does where every process keeps a part of it.
 Gradients = Literal["made", "added", "parted"]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,16 @@ class Portion:
 @cache
 def dry_run(model_class: type[Model], config: ModelConfig, portion: Portion) -> DryRun:
     """What one microbatch of this model holds and computes."""
+    return by_depth(lambda shallow: _pass(model_class, shallow, portion), config)
+
+
+def by_depth(found: Callable[[ModelConfig], Found], config: ModelConfig) -> Found:
+    """What `found` says of a config, a dataclass of numbers that grow by the same with every block."""
     layers = int(getattr(config, "num_layers", 0))
     if layers <= MORE:
-        return _pass(model_class, config, portion)
-    few, more = (_pass(model_class, config.model_copy(update={"num_layers": size}), portion) for size in (FEW, MORE))
-    grown = {name: low + (getattr(more, name) - low) * (layers - FEW) for name, low in vars(few).items()}
-    return DryRun(**grown)
+        return found(config)
+    few, more = (found(config.model_copy(update={"num_layers": size})) for size in (FEW, MORE))
+    return type(few)(**{name: low + (getattr(more, name) - low) * (layers - FEW) for name, low in vars(few).items()})
 
 
 class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hornbook.device import Precision
-from hornbook.errors import UserError, unknown
+from hornbook.errors import UserError, nearest
 
 DEVICES_A_NODE = 8
 NETWORK = 50e9  # bytes a second and device, each way, between nodes: 400 Gbit/s for every GPU, as NVIDIA's DGX has
@@ -37,11 +37,10 @@ class Kind:
 
 
 # NVIDIA's data sheets: "H100 Tensor Core GPU", "H200 Tensor Core GPU", "HGX B200", "A100 80GB" (all SXM), "L40S", "L4";
-# for the GeForce cards the white papers of Ampere GA102 and Ada (bf16 with fp32 sums). A link is half of what is printed
-# (both ways together): NVLink, or 16 lanes of PCIe 4. Prices: round numbers near those that several hosts asked for an
-# hour on demand in the winter of 2025/26.
+# for the GeForce card the white paper of Ada (bf16 with fp32 sums). A link is half of what is printed, which counts both
+# ways: NVLink, or 16 lanes of PCIe 4. Prices: round numbers near those that several hosts asked for an hour on demand in
+# the winter of 2025/26.
 KINDS = {
-    "rtx3090": Kind(24e9, 71e12, 35.6e12, 936e9, 32e9, 0.4),
     "rtx4090": Kind(24e9, 165e12, 82.6e12, 1008e9, 32e9, 0.6),
     "l4": Kind(24e9, 121e12, 30.3e12, 300e9, 32e9, 0.8),
     "l40s": Kind(48e9, 362e12, 91.6e12, 864e9, 32e9, 1.4),
@@ -83,7 +82,10 @@ def machine_named(name: str) -> Machine:
     """'h100' or '8xh100'. Errors: `UserError` with the choices and the near name for another one."""
     form = re.fullmatch(r"(?:(\d+)x)?([a-z0-9]+)", name.lower())
     if form is None or form[2] not in KINDS:
-        raise unknown("machine", name, ["cpu", *KINDS], "a number of them is written 8xh100")
+        names = ["cpu", *sorted(KINDS)]
+        near = nearest(name, names)
+        hint = (f"did you mean '{near}'? " if near else "") + "several are written 8xh100"
+        raise UserError(f"unknown machine '{name}'", choices=names, hint=hint)
     if int(form[1] or 1) < 1:
         raise UserError(f"a machine of no devices: '{name}'", hint=f"write {form[2]} or 8x{form[2]}")
     return Machine(form[2], int(form[1] or 1))
@@ -113,6 +115,6 @@ def heap_here() -> float:
     """Bytes that a byte of a small tensor comes to on this machine's CPU, holes of the heap included.
 
     Every tensor is aligned, and glibc asks its heap for more than the tensor's size to do so: the hole that a tensor
-    leaves is too small for the next of its size. Measured after a few steps: 1.60 to 1.70 (four recipes, glibc 2.36).
+    leaves is too small for the next of its size. Measured after a few steps: 1.61 to 1.70 (three recipes, glibc 2.36).
     """
     return 1.65 if platform.libc_ver()[0] == "glibc" else 1.0

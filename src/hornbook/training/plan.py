@@ -8,21 +8,17 @@ whole squares, as is usual, though the kernels skip the half that the mask hides
 """
 
 import math
-from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from hornbook.models.base import Model, ModelConfig
 from hornbook.optimizers.base import OptimizerRecipe
-from hornbook.optimizers.muon import orthogonalise
-from hornbook.training.dry_run import DryRun, Gradients, Held, Portion, dry_run
+from hornbook.training.dry_run import DryRun, Gradients, Portion, dry_run
 from hornbook.training.hardware import GPU_PROCESS
+from hornbook.training.sizes import Sizes, sizes_of
 from hornbook.training.update import Training
 
-STATE_NUMBERS = {True: 1, False: 2}  # numbers kept for a weight: Muon's momentum; AdamW's mean and square
 IN_TRANSIT = 4  # blocks of a sharded model that are whole at once: two with their weights, two with their gradients
 
 
@@ -79,7 +75,7 @@ class Job:
         return int(self.own_microbatches > 1)
 
     @property
-    def sizes(self) -> "Sizes":
+    def sizes(self) -> Sizes:
         """The model's own."""
         return sizes_of(self.model_class, self.config, self.optimizer, self.heap)
 
@@ -91,59 +87,6 @@ class Job:
             self.rows, self.training.precision, self.gpu, "parted" if self.sharded else gradients, self.heap
         )
         return dry_run(self.model_class, self.config, portion)
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Of a model and its optimizer, in bytes but for the first and the last."""
-
-    parameters: int  # numbers
-    weights: int
-    block: int  # of `weights`, those of one block
-    outside: int  # of `weights`, those outside of the blocks
-    state: int  # what the optimizer keeps
-    update: int  # what its step needs for a moment
-    kv_cache: int  # keys and values of one whole context
-    update_flops: int  # Muon's products
-
-
-@cache
-def sizes_of(model_class: type[Model], config: ModelConfig, optimizer: OptimizerRecipe, heap: float = 1.0) -> Sizes:
-    """The sizes, from a model and an optimizer that take no memory."""
-    with FakeTensorMode():
-        model = model_class(config)
-        groups = optimizer.build(model.named_parameters()).param_groups
-        blocks = list(getattr(model, "blocks", ()))
-        in_blocks = [sum(weight.nbytes for weight in block.parameters()) for block in blocks]
-        weights = sum(weight.nbytes for weight in model.parameters())
-        hidden = [weight for group in groups if group.get("orthogonal") for weight in group["params"]]
-        state = sum(
-            STATE_NUMBERS[group.get("orthogonal", False)] * weight.nbytes
-            for group in groups
-            for weight in group["params"]
-        )
-        update, update_flops = _orthogonalised(Counter(weight.shape for weight in hidden))
-        return Sizes(
-            parameters=model.num_parameters(),
-            weights=weights,
-            block=max(in_blocks, default=0),
-            outside=weights - sum(in_blocks),
-            state=state,
-            update=update,
-            kv_cache=model.new_cache(1).num_bytes,
-            update_flops=update_flops,
-        )
-
-
-def _orthogonalised(shapes: Counter[torch.Size]) -> tuple[int, int]:
-    """Bytes and FLOPs of Muon's step: the updates of all hidden matrices, and the products on those of one shape."""
-    most = flops = 0
-    for shape, count in shapes.items():
-        stack, held = torch.zeros(1, *shape), Held()
-        with held:
-            orthogonalise(stack)
-        most, flops = max(most, count * (stack.nbytes + held.most)), flops + count * held.attention_flops
-    return sum(4 * math.prod(shape) * count for shape, count in shapes.items()) + most, flops
 
 
 @dataclass(frozen=True)

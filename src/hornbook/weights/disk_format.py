@@ -3,8 +3,9 @@
 Names of ours and theirs are paired by `Entry`; foreign names appear in no other stage than this.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from hornbook.models.base import Model, ModelConfig
 
 Document = dict[str, Any]  # the content of a config.json
 Tensors = dict[str, Tensor]
+Stored = Mapping[str, Tensor]  # tensors on disk, which may be read when they are asked for
 
 # Keys of a Hugging Face config.json that say nothing about what the model computes.
 WITHOUT_EFFECT = frozenset(
@@ -45,7 +47,8 @@ class DiskFormat:
     to_hf: Callable[[Any], Document]
     from_hf: Callable[[Document], ModelConfig]
     to_disk: Callable[[Tensors, Any], Tensors]
-    from_disk: Callable[[Tensors, Any], Tensors]
+    from_disk: Callable[[Stored, Any], Tensors]
+    defaults: Document = field(default_factory=dict)  # what a key stands for that is absent, where null is "none"
 
 
 @dataclass(frozen=True)
@@ -69,22 +72,60 @@ def to_disk(state: Tensors, entries: Iterable[Entry]) -> Tensors:
     return tensors
 
 
-def from_disk(tensors: Tensors, entries: Iterable[Entry]) -> Tensors:
-    """Their tensors under our names. Errors: `UserError` naming a tensor that is missing or has no place here."""
-    state: Tensors = {}
-    left = dict(tensors)
-    for entry in entries:
-        missing = [name for name in entry.theirs if name not in left]
-        if missing:
-            raise UserError(
-                f"the tensor '{missing[0]}' is missing", hint="the weights do not belong to this config.json"
-            )
-        parts = [left.pop(name) for name in entry.theirs]
-        ours = parts[0] if len(parts) == 1 else torch.cat(parts)
-        state[entry.ours] = ours.T.contiguous() if entry.transposed else ours
+class Unread(Mapping[str, Tensor]):
+    """Tensors by name that are read each time they are asked for, so that no two need be held at once."""
+
+    def __init__(self, readers: Mapping[str, Callable[[], Tensor]]) -> None:
+        self.readers = readers
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.readers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.readers)
+
+    def __len__(self) -> int:
+        return len(self.readers)
+
+
+def renamed(tensors: Stored, rename: Callable[[str], str | None]) -> Unread:
+    """The tensors under other names, none of them read; a name that becomes None is left out."""
+    names = {name: rename(name) for name in tensors}
+    return Unread({new: partial(tensors.__getitem__, old) for old, new in names.items() if new is not None})
+
+
+def from_disk(tensors: Stored, entries: Iterable[Entry]) -> Tensors:
+    """Their tensors under our names, read one after the other, none sharing memory with a file.
+
+    Errors: `UserError` naming a tensor that is missing or has no place here, before any is read.
+    """
+    entries = list(entries)
+    wanted = [name for entry in entries for name in entry.theirs]
+    missing = next((name for name in wanted if name not in tensors), None)
+    if missing:
+        raise UserError(f"the tensor '{missing}' is missing", hint="the weights do not belong to this config.json")
+    left = set(tensors) - set(wanted)
     if left:
         raise UserError(f"the tensor '{min(left)}' has no place in this model", hint="it is another architecture")
-    return state
+    return {entry.ours: _ours(entry, [tensors[name] for name in entry.theirs]) for entry in entries}
+
+
+def _ours(entry: Entry, parts: list[Tensor]) -> Tensor:
+    """One tensor of ours from those on disk: a copy always. Errors: `UserError` where they can't be joined."""
+    if len(parts) > 1:
+        return torch.cat(_joinable(entry, parts))
+    if entry.transposed and parts[0].ndim != 2:
+        raise UserError(f"'{entry.theirs[0]}' has the shape {tuple(parts[0].shape)}, but it must be a matrix")
+    return parts[0].T.clone(memory_format=torch.contiguous_format) if entry.transposed else parts[0].clone()
+
+
+def _joinable(entry: Entry, parts: list[Tensor]) -> list[Tensor]:
+    """The parts where each has its rows and all are of one width: else a wrong one could hide in a right sum."""
+    for name, part, rows in zip(entry.theirs, parts, entry.rows, strict=True):
+        expected = (rows, *parts[0].shape[1:])
+        if tuple(part.shape) != expected:
+            raise UserError(f"'{name}' has the shape {tuple(part.shape)}, but config.json asks for {expected}")
+    return parts
 
 
 def require_keys(document: Mapping[str, Any], keys: Iterable[str]) -> None:
@@ -108,13 +149,17 @@ def require_known(document: Mapping[str, Any], known: Collection[str]) -> None:
             raise UserError(f"'{key}' = {value!r} in config.json is not implemented here")
 
 
-def untie(tensors: Tensors, embedding: str, output: str) -> Tensors:
+def untie(tensors: Stored, embedding: str, output: str) -> Stored:
     """Without the output layer of a tied model, which some programs store a second time.
 
     Errors: `UserError` where it is not the embedding's copy.
     """
-    if output in tensors and not torch.equal(tensors[output], tensors[embedding]):
+    if output not in tensors:
+        return tensors
+    if embedding in tensors and not torch.equal(tensors[output], tensors[embedding]):
         raise UserError(
             f"'{output}' differs from '{embedding}', but config.json ties them", hint="set tie_word_embeddings to false"
         )
-    return {name: tensor for name, tensor in tensors.items() if name != output}
+    if embedding not in tensors:  # of a tied pair some programs keep the output
+        return renamed(tensors, lambda name: embedding if name == output else name)
+    return renamed(tensors, lambda name: None if name == output else name)

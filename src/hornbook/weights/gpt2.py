@@ -9,7 +9,7 @@ from hornbook.config import build
 from hornbook.models.base import ModelConfig
 from hornbook.models.gpt import GPT, GPTConfig
 from hornbook.weights import disk_format
-from hornbook.weights.disk_format import DiskFormat, Document, Entry, Tensors
+from hornbook.weights.disk_format import DiskFormat, Document, Entry, Stored, Tensors
 
 ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu"}
 SAME_ACTIVATION = {"gelu_pytorch_tanh": "gelu_tanh", **{theirs: ours for ours, theirs in ACTIVATIONS.items()}}
@@ -112,14 +112,18 @@ def to_disk(state: Tensors, config: GPTConfig) -> Tensors:
     return {name if name == "lm_head.weight" else f"transformer.{name}": tensor for name, tensor in tensors.items()}
 
 
-def from_disk(tensors: Tensors, config: GPTConfig) -> Tensors:
+def from_disk(tensors: Stored, config: GPTConfig) -> Tensors:
     """GPT-2's tensors -> ours, with or without the prefix; the attention masks in old files are passed over."""
-    plain = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
-    plain = {name: tensor for name, tensor in plain.items() if not name.endswith((".attn.bias", ".attn.masked_bias"))}
+    plain: Stored = disk_format.renamed(tensors, _plain_name)
     if config.tied_output:
         plain = disk_format.untie(plain, "wte.weight", "lm_head.weight")
     state = disk_format.from_disk(plain, entries(config))
     return {name: tensor for name, tensor in state.items() if exists(name, config)}
+
+
+def _plain_name(name: str) -> str | None:
+    mask = name.endswith((".attn.bias", ".attn.masked_bias"))
+    return None if mask else name.removeprefix("transformer.")
 
 
 FORMAT = DiskFormat("gpt2", GPT, accepts, to_hf, from_hf, to_disk, from_disk)

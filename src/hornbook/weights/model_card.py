@@ -12,9 +12,10 @@ def model_card(name: str, num_parameters: int, config: Mapping[str, Any], info: 
     foreign = not str(config["model_type"]).startswith("hornbook-")
     header = ["---", "pipeline_tag: text-generation", "tags: [hornbook]"]
     header += ["library_name: transformers", "---"] if foreign else ["library_name: hornbook", "---"]
+    made = "imported" if "imported" in info else "trained"
     opening = [
         f"# {name}",
-        f"A language model of {num_parameters:,} parameters (`{config['model_type']}`), trained with Hornbook.",
+        f"A language model of {num_parameters:,} parameters (`{config['model_type']}`), {made} with Hornbook.",
         "```python\nimport hornbook\n\n"
         'model = hornbook.load(".")  # the folder of this file\nprint(model.generate("Once", max_new_tokens=50))\n```',
     ]

@@ -3,7 +3,8 @@
     config.json  model.safetensors  tokenizer.json  tokenizer_config.json  generation_config.json  README.md
     hornbook.json   sha256 of every other file, the tokenizer's hash, library versions, and what the run knows of itself
 
-Folders of other programs (Llama, Qwen3, GPT-2) open the same way; they have no hornbook.json, so nothing is compared.
+Folders of other programs (GPT-2, Llama, Mistral, Qwen2, Qwen3) open the same way; they have no hornbook.json, so
+nothing is compared.
 """
 
 import platform
@@ -13,21 +14,23 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from hornbook.discovery import names
+from hornbook.discovery import find, names
 from hornbook.errors import UserError, unknown
 from hornbook.files import new_folder, read_json, require_space, sha256_of, system_error, write_atomic, write_json
 from hornbook.models.base import Model, ModelConfig
 from hornbook.tokenizers.base import FILE_NAME as TOKENIZER
 from hornbook.tokenizers.base import Tokenizer, load_tokenizer, tokenizer_hash
-from hornbook.weights import gpt2, llama, own, qwen3
+from hornbook.weights import gpt2, llama, mistral, own, qwen2, qwen3
 from hornbook.weights.disk_format import DiskFormat, Tensors
 from hornbook.weights.model_card import model_card
+from hornbook.weights.tensor_files import WEIGHTS, open_tensors
 
-CONFIG, WEIGHTS, SEAL = "config.json", "model.safetensors", "hornbook.json"
-WEIGHTS_INDEX = "model.safetensors.index.json"  # which file holds which tensor, where they are too big for one
-FORMATS = {form.model_type: form for form in (gpt2.FORMAT, llama.FORMAT, qwen3.FORMAT)}
+CONFIG, SEAL = "config.json", "hornbook.json"
+FAMILIES = (gpt2.FORMAT, llama.FORMAT, mistral.FORMAT, qwen2.FORMAT, qwen3.FORMAT)
+FORMATS = {form.model_type: form for form in FAMILIES}
+SENTENCEPIECE = "tokenizer.model"
 SPECIAL_ROLES = ("bos_token", "eos_token", "pad_token")
 
 
@@ -55,16 +58,17 @@ def save_model_folder(
         tokenizer.save(beside)
         write_json(beside / "tokenizer_config.json", tokenizer.tokenizer_config())
         write_json(beside / "generation_config.json", ids)
-        write_atomic(beside / "README.md", model_card(_title(folder), model.num_parameters(), config, info or {}))
-        write_json(beside / SEAL, _seal(beside, tokenizer, info or {}))
+        write_atomic(beside / "README.md", model_card(title_of(folder), model.num_parameters(), config, info or {}))
+        write_json(beside / SEAL, seal_of(beside, tokenizer, info or {}))
     return folder
 
 
 def load_model_folder(
-    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = torch.float32
 ) -> tuple[Model, Tokenizer, dict[str, Any]]:
     """Open a model folder: the model (in evaluation mode), its tokenizer, `info` as it was saved ({} where foreign).
 
+    `dtype` None keeps the weights in the type they are stored in.
     Errors: `UserError` for a folder that is none, a file that is missing or was changed since, a tokenizer that is not
     this model's, a `model_type` or a setting that is not implemented here, tensors that do not fit.
     """
@@ -72,17 +76,21 @@ def load_model_folder(
     if not (folder / CONFIG).is_file():
         raise UserError(f"'{folder}' is not a model folder: it has no {CONFIG}")
     seal = check_seal(folder)
-    document = {
-        key: value for key, value in _read_object(folder / CONFIG).items() if value is not None
-    }  # null is absent
-    form = _format_named(document.get("model_type"))
-    config = form.from_hf(document)
-    tokenizer = load_tokenizer(folder / TOKENIZER)
+    form, config = read_config(folder)
+    tokenizer = _tokenizer_of(folder, form)
     _require_fit(tokenizer, config)
     if seal and tokenizer_hash(tokenizer) != seal["tokenizer_hash"]:
         raise UserError(f"the tokenizer in '{folder}' is not the one that this model was trained with")
-    model = _build(form, config, form.from_disk(_read_tensors(folder), config))
+    model = _build(form, config, form.from_disk(open_tensors(folder), config))
     return model.to(device=device, dtype=dtype).eval(), tokenizer, seal.get("info", {})
+
+
+def read_config(folder: Path) -> tuple[DiskFormat, ModelConfig]:
+    """The format and the config in a folder's config.json. Errors: `UserError` for what is not implemented here."""
+    raw = read_object(folder / CONFIG)
+    form = _format_named(raw.get("model_type"))
+    document = {key: value for key, value in (form.defaults | raw).items() if value is not None}  # null is absent
+    return form, form.from_hf(document)
 
 
 def find_model_folder(path: Path | str) -> Path:
@@ -106,7 +114,7 @@ def check_seal(folder: Path) -> dict[str, Any]:
     """
     if not (folder / SEAL).is_file():
         return {}
-    seal = _read_object(folder / SEAL)
+    seal = read_object(folder / SEAL)
     try:
         hashes = dict(seal["sha256"])
         seal["tokenizer_hash"]
@@ -131,13 +139,14 @@ def _save_tensors(tensors: Tensors, path: Path) -> None:
         raise system_error(str(error), path) or error from None
 
 
-def _title(folder: Path) -> str:
+def title_of(folder: Path) -> str:
     """What a model is called: its folder's name; the model of a run is called after the run."""
     folder = folder.absolute()
     return (folder.parent if folder.name == "model" else folder).name or folder.name
 
 
-def _seal(folder: Path, tokenizer: Tokenizer, info: dict[str, Any]) -> dict[str, Any]:
+def seal_of(folder: Path, tokenizer: Tokenizer, info: dict[str, Any]) -> dict[str, Any]:
+    """The content of hornbook.json for the files that lie in `folder`."""
     packages = ("hornbook", "torch", "safetensors", "pydantic", "numpy")
     versions = {"python": platform.python_version()} | {package: _version(package) for package in packages}
     hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
@@ -157,11 +166,26 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file that must hold an object. Errors: `UserError` where it doesn't."""
     content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"'{path}' is damaged: it is not a JSON object")
     return content
+
+
+def _tokenizer_of(folder: Path, form: DiskFormat) -> Tokenizer:
+    """A folder's tokenizer; GPT-2's older releases keep it in two files. Errors: `UserError` where none is readable."""
+    old = folder / "vocab.json", folder / "merges.txt"
+    if (folder / TOKENIZER).is_file() or form.model_type != "gpt2" or not all(path.is_file() for path in old):
+        if not (folder / TOKENIZER).is_file() and (folder / SENTENCEPIECE).is_file():
+            raise UserError(
+                f"'{folder}' has no {TOKENIZER}, and its {SENTENCEPIECE} is of a kind that isn't read here",
+                hint="transformers writes the one from the other: AutoTokenizer.from_pretrained(FOLDER).save_pretrained",
+            )
+        return load_tokenizer(folder / TOKENIZER)
+    bpe: Tokenizer = find("tokenizers", "bpe").from_gpt2_files(*old)
+    return bpe
 
 
 def _format_named(model_type: str | None) -> DiskFormat:
@@ -172,24 +196,6 @@ def _format_named(model_type: str | None) -> DiskFormat:
     if model_type not in FORMATS:
         raise unknown("model_type", str(model_type), [*FORMATS, *own_types])
     return FORMATS[model_type]
-
-
-def _read_tensors(folder: Path) -> Tensors:
-    """All tensors of the folder's safetensors files. Errors: `UserError` where one is missing or damaged."""
-    files = {WEIGHTS}
-    if not (folder / WEIGHTS).is_file() and (folder / WEIGHTS_INDEX).is_file():
-        files = set(_read_object(folder / WEIGHTS_INDEX).get("weight_map", {WEIGHTS: WEIGHTS}).values())
-    tensors: Tensors = {}
-    for name in sorted(files):
-        if not (folder / name).is_file():
-            raise UserError(
-                f"'{folder / name}' is missing", hint="weights are read from safetensors files only, never from pickles"
-            )
-        try:
-            tensors |= load_file(folder / name)
-        except safetensors.SafetensorError as error:
-            raise UserError(f"'{folder / name}' is damaged: {error}") from None
-    return tensors
 
 
 def _build(form: DiskFormat, config: ModelConfig, state: Tensors) -> Model:

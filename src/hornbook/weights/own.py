@@ -8,7 +8,7 @@ from typing import Any
 from hornbook.config import build
 from hornbook.discovery import find
 from hornbook.models.base import Model, ModelConfig
-from hornbook.weights.disk_format import DiskFormat, Document, Tensors
+from hornbook.weights.disk_format import DiskFormat, Document, Stored, Tensors
 
 PREFIX = "hornbook-"
 NOT_CONFIG = ("model_type", "architectures", "dtype", "bos_token_id", "eos_token_id", "pad_token_id")
@@ -34,5 +34,5 @@ def _to_hf(config: ModelConfig) -> Document:
     return config.model_dump()
 
 
-def _same_names(tensors: Tensors, config: Any) -> Tensors:
-    return dict(tensors)
+def _same_names(tensors: Stored, config: Any) -> Tensors:
+    return {name: tensor.clone() for name, tensor in tensors.items()}  # a copy: none shares memory with a file

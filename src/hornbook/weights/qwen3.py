@@ -1,7 +1,6 @@
 """Qwen3's names on disk: Llama's, with a norm on every head's query and key."""
 
 from hornbook.config import build
-from hornbook.errors import UserError
 from hornbook.models.base import ModelConfig
 from hornbook.models.llama import Llama, LlamaConfig
 from hornbook.weights import disk_format, llama
@@ -14,8 +13,8 @@ DEFAULTS = {"head_dim": 128, "num_key_value_heads": 32}  # of Qwen3Config, where
 
 
 def accepts(config: ModelConfig) -> bool:
-    """Every Llama with norms on queries and keys."""
-    return isinstance(config, LlamaConfig) and config.qk_norm
+    """Every Llama with norms on queries and keys, and neither biases nor a window."""
+    return llama.marks(config) == ("qk_norm",)
 
 
 def to_hf(config: LlamaConfig) -> Document:
@@ -30,11 +29,7 @@ def from_hf(document: Document) -> LlamaConfig:
     disk_format.require_known(document, KNOWN)
     disk_format.require_values(document, FIXED)
     disk_format.require_keys(document, llama.SIZES)
-    other = [kind for kind in document.get("layer_types") or [] if kind != "full_attention"]
-    if other:
-        raise UserError(
-            f"the layer type '{other[0]}' in config.json is not implemented here", choices=["full_attention"]
-        )
+    llama.require_full_attention(document)
     return build(LlamaConfig, {**llama.shared_values(DEFAULTS | document), "qk_norm": True}, "config.json")
 
 

@@ -1,0 +1,54 @@
+"""An import put beside transformers: the same folder opened by both, the same questions, the answers compared."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+
+from hornbook.errors import Failed
+from hornbook.weights.model_folder import load_model_folder
+from hornbook.weights.parity import Answers, answer, compare, from_tensors, prompts_for
+
+OUTSIDER = "transformers"
+
+
+def compare_with_outsider(folder: Path, talk: Callable[[str], None]) -> dict[str, Any] | None:
+    """What the comparison found; None where transformers is not installed. One model is held at a time, in float32.
+
+    Errors: `Failed` where the two disagree, or transformers doesn't open the folder.
+    """
+    if find_spec(OUTSIDER) is None:
+        talk(f"note: not compared with {OUTSIDER}, which is not installed; hint: pip install 'hornbook[interop]'")
+        return None
+    talk(f"comparing with {OUTSIDER}")
+    questions, ours = _ask_ourselves(folder)
+    with tempfile.TemporaryDirectory() as place:
+        theirs = _ask_outsider(questions, Path(place))
+        report = compare(ours, theirs, OUTSIDER)
+    return {"with": OUTSIDER, **report.facts()}
+
+
+def _ask_ourselves(folder: Path) -> tuple[dict[str, Any], Answers]:
+    """The questions, and what this program answers; its model is let go."""
+    model, tokenizer, _ = load_model_folder(folder)
+    length = model.config.context_length
+    prompts = prompts_for(tokenizer, model.config.vocab_size, length)
+    questions = {"folder": str(folder.absolute()), "prompts": prompts, "context_length": length}
+    return questions, answer(tokenizer.encode, model, prompts, length)
+
+
+def _ask_outsider(questions: dict[str, Any], place: Path) -> Answers:
+    asked, said = place / "questions.json", place / "answers.safetensors"
+    asked.write_text(json.dumps(questions), encoding="utf-8")
+    command = [sys.executable, "-m", "hornbook.commands._outsider", str(asked), str(said)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        raise Failed(f"{OUTSIDER} doesn't open '{questions['folder']}': {last[:300]}")
+    return from_tensors(load_file(said))
