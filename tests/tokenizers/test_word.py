@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tokenizers
 from hornbook.errors import UserError
 from hornbook.tokenizers.base import END_OF_TEXT, UNKNOWN
 from hornbook.tokenizers.word import Word, words
