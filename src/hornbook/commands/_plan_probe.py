@@ -28,7 +28,7 @@ FEWEST, MOST = 2, 300  # steps; the first is left out, it reads code from the di
 MICROBATCHES = 4  # of a step with many only so many are computed, and the rest is counted
 SAMPLED = 24  # tokens that are written, at most
 WRITTEN = 128_000_000  # bytes
-LONGEST_STEP = 60.0  # seconds: where one pass would take longer, the steps' time is computed
+LONGEST_STEP = 30.0  # seconds: where one pass would take longer, the steps' time is computed
 PRODUCT, SHARE = 1024, 0.7  # a product of two such squares is timed; training reaches about this share of its speed
 
 
