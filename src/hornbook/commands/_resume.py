@@ -114,14 +114,14 @@ def resume_run(
     """Go on with the run at `path`; in each process of `world`."""
     with world.in_turn():
         run = RunFolder(path)
-        if world.is_first:
-            _ready(run, flags, after)
+        done = _ready(run, flags, after) if world.is_first else 0
         settings = run.settings
         recipe = check_recipe(settings)
         dataset = dataset_of_run(path, settings)
     parts = build_parts(recipe, dataset, device, world)
-    checkpoint, _ = newest_intact(run.checkpoints)
-    done = load_checkpoint(checkpoint, parts.model, parts.optimizer) if checkpoint else 0
+    done = int(world.exchange(str(done))[0])
+    if done:
+        load_checkpoint(folder_of(run.checkpoints, done), parts.model, parts.optimizer)
     deadline = deadline or deadline_left(list(run.records("plan")))
     loop = Loop(parts, recipe.training, recipe.schedule, run, done, world, deadline)
     if not loop.finished:
@@ -129,8 +129,11 @@ def resume_run(
     go_on(recipe, dataset, loop, json)
 
 
-def _ready(run: RunFolder, flags: Sequence[str], after: After | None) -> None:
-    """Put the run folder in order: leftovers of a kill, an incident's answer, changed settings, records after the checkpoint."""
+def _ready(run: RunFolder, flags: Sequence[str], after: After | None) -> int:
+    """Put the run folder in order: leftovers of a kill, an incident's answer, changed settings, records after the checkpoint.
+
+    Out: the step of the newest intact checkpoint, 0 where there is none.
+    """
     sweep(run.path)
     settings = merge(run.settings, flag_layer(flags, SECTIONS))
     checked = check_recipe(settings)
@@ -151,3 +154,4 @@ def _ready(run: RunFolder, flags: Sequence[str], after: After | None) -> None:
     run.rewind(done)
     write_settings(run, settings, changed, done)
     run.close()
+    return done

@@ -43,7 +43,7 @@ class Sight:
     def doing(self) -> str:
         """What the training is doing, in a few words."""
         if beside := self.checkpoint:
-            step, count = int(CHECKPOINT.fullmatch(beside.name)[1]), len(_names(beside))  # type: ignore[index]
+            step, count = int(beside.name.split(".")[1].removeprefix("step-")), len(_names(beside))
             return f"writing checkpoint {step} ({count} {'file' if count == 1 else 'files'} of it)"
         for path in self._hidden():
             name, _, state = path.name[1:].rsplit(".", 2)

@@ -154,11 +154,7 @@ def _written(beside: Path, folder: Path, tensors: dict[str, Tensors], writers: W
         try:
             save_file(part, path)
             hashes[path.name] = sha256_of(path)
-        except (
-            SafetensorError,
-            OSError,
-            UserError,
-        ) as refused:  # a full disk's error comes as text, without its number
+        except (SafetensorError, OSError, UserError) as refused:
             error = f"can't write the checkpoint '{folder}': {refused}"
     said = [json.loads(text) for text in writers.exchange(json.dumps({"hashes": hashes, "error": error}))]
     for one in said:

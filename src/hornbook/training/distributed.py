@@ -22,7 +22,7 @@ from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 from hornbook.errors import LostRank
 
 HANG_SECONDS = 300.0  # so long may a rank keep the others waiting
-GRACE = 2.0
+GRACE = 2.0  # a process that was killed takes a moment to be gone; one that waits hears of it a moment later
 LONGEST_TURN = timedelta(days=7)  # so long rank 0 may prepare a text
 
 
@@ -34,9 +34,7 @@ class World:
     size: int = 1
     hang_seconds: float = HANG_SECONDS
     store: Store | None = field(default=None, repr=False)
-    turns: Iterator[int] = field(
-        default_factory=itertools.count, repr=False
-    )  # of `exchange`: the same in every process
+    turns: Iterator[int] = field(default_factory=itertools.count, repr=False)  # of talk: the same in every process
 
     @property
     def is_first(self) -> bool:
@@ -73,9 +71,10 @@ class World:
         if self.store is None:
             yield
             return
+        turn = f"first/{next(self.turns)}"
         if not self.is_first:
-            self.store.wait(["first"], LONGEST_TURN)
-            if self.store.get("first") != b"done":
+            self.store.wait([turn], LONGEST_TURN)
+            if self.store.get(turn) != b"done":
                 raise SystemExit(2)
             yield
             return
@@ -84,7 +83,7 @@ class World:
             yield
             said = "done"
         finally:
-            self.store.set("first", said)
+            self.store.set(turn, said)
 
     @contextmanager
     def watched(self, step: int) -> Iterator[None]:
@@ -108,20 +107,19 @@ class World:
 
     def _who_is_missing(self, step: int) -> str | None:
         """A lost process is found by its number where it ran on this machine, a hung one by the step it has come to."""
-        assert self.store is not None
-        self.store.set(f"here/{self.rank}", "")
-        time.sleep(
-            GRACE
-        )  # a process that was killed takes a moment to be gone; one that waits hears of it a moment later
-        others = [rank for rank in range(self.size) if not self.store.check([f"here/{rank}"])]
+        store = self.store
+        assert store is not None
+        store.set(f"here/{self.rank}", "")
+        time.sleep(GRACE)
+        others = [rank for rank in range(self.size) if not store.check([f"here/{rank}"])]
         for rank in others:
-            host, process = self.store.get(f"who/{rank}").decode().split()
+            host, process = store.get(f"who/{rank}").decode().split()
             if host == socket.gethostname() and not _runs(int(process)):
                 return f"rank {rank} (process {process} on {host}) is gone, at step {step + 1}"
         if not others:
             return None
-        last = min(others, key=lambda rank: int(self.store.get(f"step/{rank}")))  # type: ignore[union-attr]
-        host, process = self.store.get(f"who/{last}").decode().split()
+        last = min(others, key=lambda rank: int(store.get(f"step/{rank}")))
+        host, process = store.get(f"who/{last}").decode().split()
         waited = f"{self.hang_seconds:g} seconds at step {step + 1}"
         return f"rank {last} (process {process} on {host}) kept the others waiting for {waited}: it hangs or is gone"
 

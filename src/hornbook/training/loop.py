@@ -9,7 +9,7 @@ Every process of a run goes through the same steps; the first of them writes and
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -130,6 +130,7 @@ class Loop:
         parts.optimizer.zero_grad(set_to_none=True)
         weights = {name: whole(tensor) for name, tensor in plain_names(parts.model.state_dict()).items()}
         if not self.world.is_first:
+            self.world.exchange()  # wait: torchrun would end the first, which is writing, soon after this one
             return SystemExit(2)
 
         def compute() -> object:
@@ -141,6 +142,7 @@ class Loop:
         error: BaseException = keep(self.folder.path, incident)
         with suppress(UserError):  # a full disk: the error says so already
             self._note(incident.record(), report)
+        self.world.exchange()
         return error
 
     def _looks_left(self) -> int:
@@ -158,8 +160,9 @@ class Loop:
         if self.deadline:
             self._note({"kind": "plan", "step": self.done, "steps": self.steps, "until": self.deadline.at}, report)
         if self.done and self._evaluation_due():
+            seen = {record["kind"] for record in self.folder.records() if record["step"] == self.done}
             with self.speed.pause():
-                self._look(report)
+                self._look(report, seen)
 
     def _look_if_due(self, report: Report) -> None:
         training, evaluate, begun = self.training, self._evaluation_due(), time.perf_counter()
@@ -170,9 +173,8 @@ class Loop:
             if self.deadline:
                 self.deadline.looked(time.perf_counter() - begun)
 
-    def _look(self, report: Report) -> None:
-        """Evaluate and write samples, what of it isn't in metrics.jsonl yet, and delete what needn't be kept."""
-        seen = {record["kind"] for record in self.folder.records() if record["step"] == self.done}
+    def _look(self, report: Report, seen: Collection[str] = ()) -> None:
+        """Evaluate and write samples, but what was `seen` in metrics.jsonl already, and delete what needn't be kept."""
         if "evaluation" not in seen:
             self._evaluate(report)
         if self.parts.sample and "sample" not in seen:
@@ -200,10 +202,9 @@ class Loop:
             report(record)
 
     def _save(self) -> None:
+        """A checkpoint on the disk means: its steps are in metrics.jsonl, power cut or not."""
         if self.world.is_first:
-            self.folder.flush(
-                sync=True
-            )  # a checkpoint on the disk means: its steps are in metrics.jsonl, power cut or not
+            self.folder.flush(sync=True)
         save_checkpoint(self.folder.checkpoints, self.done, self.parts.model, self.parts.optimizer, self.world)
         self._prune()
 

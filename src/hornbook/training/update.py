@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from pydantic import Field, model_validator
-from torch import nn
+from torch import Tensor, nn
 
 from hornbook.config import Settings
 from hornbook.device import Precision, autocast
@@ -169,8 +169,13 @@ def gradients(parts: Parts, training: Training, step: int, world: World = ALONE)
         losses[place] += loss_sum.item()
         total.take(place)
     total.finish()
-    given = [parameter.grad for parameter in parts.model.parameters() if parameter.grad is not None]
-    return Found(sum(world.sum_of(losses)) / supervised, float(whole(nn.utils.get_total_norm(given))), tokens)
+    norm = nn.utils.get_total_norm(_given(parts.model))
+    return Found(sum(world.sum_of(losses)) / supervised, float(whole(norm)), tokens)
+
+
+def _given(model: nn.Module) -> list[Tensor]:
+    """The gradients that there are."""
+    return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
 
 
 def _supervised(batch: Batch) -> int:
@@ -186,6 +191,4 @@ def _blanks(microbatches: Sequence[Batch], done: int, world: World, sharded: boo
 def _clip(model: nn.Module, limit: float | None, norm: float) -> None:
     """Scale the gradient, whose norm is known, down to one of at most `limit`."""
     if limit is not None and norm > limit:
-        for parameter in model.parameters():
-            if parameter.grad is not None:
-                parameter.grad.mul_(limit / norm)
+        torch._foreach_mul_(_given(model), limit / norm)
