@@ -7,18 +7,52 @@ from hornbook.version import __version__ as __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hornbook.finetuning.text_classifier import TextClassifier
     from hornbook.generation.generate import LanguageModel
 
 
 def load(folder: "str | Path", device: str = "cpu") -> "LanguageModel":
     """Open a model folder (or a run folder, whose model it holds), ours or one in the Hugging Face layout.
 
-    Out: an object with `.model`, `.tokenizer`, `.config`, `.generate(prompt)` and `.stream(prompt)`.
+    Where no such folder is, "owner/name" is a model on Hugging Face's hub, fetched once (needs `huggingface_hub`). An
+    adapter folder opens as its base with the corrections added, where the base lies as the adapter says.
+    Out: an object with `.model`, `.tokenizer`, `.config`, `.generate(prompt)`, `.stream(prompt)` and `.chat(messages)`.
     Errors: `UserError` where the folder is missing, damaged, or of a kind that isn't built here.
     """
+    from hornbook.conventions import conventions_of
     from hornbook.device import choose_device
     from hornbook.generation.generate import LanguageModel
+    from hornbook.weights.adapters import is_adapter, load_adapter, reading_folder
+    from hornbook.weights.hub import fetched_where_absent
     from hornbook.weights.model_folder import find_model_folder, load_model_folder
 
-    model, tokenizer, info = load_model_folder(find_model_folder(folder), choose_device(device))
-    return LanguageModel(model, tokenizer, info)
+    found = fetched_where_absent(folder)
+    if is_adapter(found):
+        model, tokenizer, info = load_adapter(found, choose_device(device))
+        found = reading_folder(found)
+    else:
+        found = find_model_folder(found)
+        model, tokenizer, info = load_model_folder(found, choose_device(device))
+    return LanguageModel(model, tokenizer, info, conventions_of(found, tokenizer))
+
+
+def load_classifier(folder: "str | Path", device: str = "cpu") -> "TextClassifier":
+    """Open what `hornbook finetune classifier` made, a model folder or its run, or such a folder of transformers.
+
+    Out: an object with `.classify(texts)`, `.probabilities(texts)` and `.classes`. Errors: `UserError` as `load`, and
+    where the folder holds a language model.
+    """
+    from hornbook.conventions import conventions_of
+    from hornbook.device import choose_device
+    from hornbook.finetuning.classification import Classifier
+    from hornbook.finetuning.text_classifier import TextClassifier
+    from hornbook.weights.classifier_folder import load_classifier_folder
+    from hornbook.weights.hub import fetched_where_absent
+    from hornbook.weights.model_folder import find_model_folder
+
+    found = find_model_folder(fetched_where_absent(folder))
+    model, tokenizer, head, info = load_classifier_folder(found, choose_device(device))
+    classifier = Classifier(model, len(head.classes), head.pooling)
+    classifier.head.weight.data = head.weight
+    before = conventions_of(found, tokenizer).before
+    return TextClassifier(classifier.eval(), tokenizer, head.classes, head.max_length, info, before)

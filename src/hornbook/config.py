@@ -17,6 +17,7 @@ PREFIX = "HORNBOOK_"
 PLAIN_VARIABLES = (
     "HORNBOOK_HOME",  # fetched texts
     "HORNBOOK_SHARED_DATA",  # the texts that tests look for
+    "HORNBOOK_API_KEY",  # of hornbook serve
     "HORNBOOK_HANG_SECONDS",  # how long processes of one run wait for each other
 )
 ALL_SETTINGS = "the run.toml of any run holds all settings"

@@ -133,7 +133,7 @@ def test_other_tokens_are_compared_by_characters(
     found = compared(capsys, trained, letters, "--picture", tmp_path / "both.png")
     assert found["unit"] == "bits per character"
     for side, folder in zip(found["runs"], (trained, letters), strict=True):
-        assert run(["evaluate", str(folder), "--only", "perplexity", "--device", "cpu", "--json"]) == 0
+        assert run(["evaluate", str(folder), "--suite", "perplexity", "--device", "cpu", "--json"]) == 0
         numbers = json.loads(capsys.readouterr().out)["perplexity"]["numbers"]
         assert side["loss"] == pytest.approx(numbers["bits per character"], rel=0.01)
     assert any("the training differs in amount: " in note for note in found["notes"])

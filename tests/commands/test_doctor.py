@@ -19,6 +19,7 @@ from hornbook.commands import _doctor_check as check_module
 from hornbook.commands import _doctor_keeping as keeping
 from hornbook.commands import _doctor_learning as learning
 from hornbook.commands import _doctor_processes as processes
+from hornbook.commands import _doctor_proofs as proofs
 from hornbook.commands import _doctor_reading as reading
 from hornbook.commands import _doctor_subject as subject_module
 from hornbook.commands._doctor_card import lines
@@ -43,7 +44,7 @@ Refused = Callable[..., str]
 Patch = pytest.MonkeyPatch
 
 TEXT = "The cat sat on the hat. " * 4
-SLOW = ("compiled", "two_processes")
+SLOW = ("compiled", "two_processes", "transformers")
 KINDS: list[tuple[str, dict[str, Any]]] = [
     ("bigram", {}),
     ("llama", {}),
@@ -279,10 +280,10 @@ def a_save_that_loses_bits(patch: Patch) -> Subject:
 
 
 def a_setting_that_is_not_saved(patch: Patch) -> Subject:
-    build = model_folder._build
+    build = model_folder.build_model
     patch.setattr(
         model_folder,
-        "_build",
+        "build_model",
         lambda form, config, state: build(form, config.model_copy(update={"rope_theta": 500.0}), state),
     )
     return subject_of()
@@ -347,6 +348,12 @@ def with_tokenizer(tokenizer: Tokenizer) -> Subject:
     return replace(subject, model=Llama(config, torch.Generator().manual_seed(1)).eval(), tokenizer=tokenizer)
 
 
+def a_file_that_is_another_now(patch: Patch) -> Subject:
+    patch.setattr(proofs, "check_seal", lambda folder: {})
+    patch.setattr(proofs, "recorded_exports", lambda folder: [{"file": __file__, "sha256": "0" * 64}])
+    return replace(subject_of(), folder=Path())
+
+
 BREAKS: list[tuple[Callable[[Patch], Subject], set[str]]] = [
     (a_cache_one_place_off, {"kv_cache"}),
     (positions_from_the_start_again, {"kv_cache"}),
@@ -371,6 +378,7 @@ BREAKS: list[tuple[Callable[[Patch], Subject], set[str]]] = [
     (a_tokenizer_that_forges, {"tokenizer"}),
     (a_tokenizer_that_hides_its_losses, {"tokenizer"}),
     (a_tokenizer_that_shuffles, {"tokenizer"}),
+    (a_file_that_is_another_now, {"comparisons"}),
 ]
 
 

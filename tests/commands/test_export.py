@@ -4,6 +4,7 @@ import builtins
 import errno
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,13 @@ import pytest
 import torch
 from gguf import GGUFReader
 
+import hornbook
 from hornbook import files
 from hornbook.cli import run
+from hornbook.commands import _export_compare, _llama_cpp
+from hornbook.commands._export_record import EXPORTS
+from hornbook.commands._llama_cpp import VARIABLE, Absent, LlamaCpp
+from hornbook.errors import Failed
 from hornbook.models.bigram import Bigram, BigramConfig
 from hornbook.models.gpt import GPT, GPTConfig
 from hornbook.models.llama import Llama, LlamaConfig
@@ -41,6 +47,13 @@ def save(tmp_path: Path) -> Callable[..., Path]:
         return save_model_folder(tmp_path / "made" / "model", model, tokenizer)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _without_llama_cpp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without node, whatever this one has; what llama.cpp says is tested in tests/llama_cpp."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(_llama_cpp.shutil, "which", lambda program: None)
 
 
 def left_in(folder: Path) -> list[str]:
@@ -183,7 +196,7 @@ def test_a_run_is_exported_beside_its_model_and_only_once(
     trained: Path, tmp_path: Path, capsys: Any, refused: Refused
 ) -> None:
     run_folder = shutil.copytree(trained, tmp_path / "tales")
-    assert run(["export", str(run_folder), "--to", "gguf"]) == 0
+    assert run(["export", str(run_folder), "--to", "gguf", "--skip-comparison"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert Path(lines[0]) == run_folder / "tales-f16.gguf"
     assert (run_folder / "tales-f16.gguf").is_file()
@@ -197,3 +210,124 @@ def test_a_chat_template_goes_along(trained: Path, tmp_path: Path) -> None:
     assert run(["export", str(folder), "--to", "gguf", "--out", str(tmp_path / "x.gguf")]) == 0
     field = GGUFReader(tmp_path / "x.gguf").get_field("tokenizer.chat_template")
     assert field.contents() == "{{ messages[0].content }}"
+
+
+@pytest.fixture
+def tiny(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the trained model's folder, which an export may write to."""
+    return shutil.copytree(trained / "model", tmp_path / "model")
+
+
+def export_tiny(tiny: Path, *flags: str) -> int:
+    return run(["export", str(tiny), "--to", "gguf", "--out", str(tiny.parent / "x.gguf"), *flags])
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, tiny: Path, **changes: Any) -> None:
+    """llama.cpp as if it were there and said of the file what our own model says, but for the changes."""
+    language_model = hornbook.load(tiny)
+    model, tokenizer = language_model.model, language_model.tokenizer
+
+    def ask(llama: LlamaCpp, question: dict[str, Any], place: Path) -> dict[str, Any]:
+        said = {"release": "b1", "bos": None, "ids": [tokenizer.encode(text) for text in question["texts"]], "by": 1.0}
+        said |= changes
+        greedy, rows = [], []
+        with torch.no_grad():
+            for prompt, count in zip(question["prompts"], question["newTokens"], strict=True):
+                rows.append(said["by"] * model(torch.tensor([prompt]))[0])
+                ids = list(prompt)
+                for _ in range(count):
+                    ids.append(int(model(torch.tensor([ids]))[0, -1].argmax()))
+                greedy.append(ids[len(prompt) :])
+        Path(question["logits"]).write_bytes(torch.cat(rows).numpy().tobytes())
+        return said | {"greedy": greedy}
+
+    monkeypatch.setattr(_export_compare, "find_llama_cpp", lambda: LlamaCpp("node", tiny))
+    monkeypatch.setattr(_export_compare, "ask_llama_cpp", ask)
+
+
+@pytest.mark.parametrize("quantize", ["f32", "f16"])
+def test_an_export_that_llama_cpp_computes_alike_is_remembered(
+    tiny: Path, monkeypatch: Any, capsys: Any, quantize: str
+) -> None:
+    answering(monkeypatch, tiny)
+    assert export_tiny(tiny, "--quantize", quantize, "--json") == 0
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    parity = result["parity"]
+    assert (parity["with"], parity["release"], parity["greedy_tokens"]) == ("llama.cpp", "b1", 60)
+    assert parity["largest_difference"] <= parity["margin"]
+    entries = json.loads((tiny / EXPORTS).read_text())
+    assert [(entry["sha256"], entry["parity"]) for entry in entries] == [(result["sha256"], parity)]
+    assert "comparing with llama.cpp\n" in err
+    (tiny.parent / "x.gguf").unlink()
+    assert export_tiny(tiny, "--skip-comparison") == 0  # the same file again: its entry is replaced
+    assert [entry["parity"] for entry in json.loads((tiny / EXPORTS).read_text())] == [None]
+    assert hornbook.load(tiny).generate("Once", max_new_tokens=2)  # the seal doesn't cover the list
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"by": 1.01}, "logits are up to "),
+        ({"bos": 7}, "before every text llama.cpp puts the ids [7], and this program []"),
+        ({"ids": [[1]] * 24}, "the tokenizer disagrees with llama.cpp about '': [] here, [1] there"),
+    ],
+)
+def test_an_export_that_llama_cpp_computes_otherwise_is_removed(
+    tiny: Path, monkeypatch: Any, capsys: Any, changes: dict[str, Any], message: str
+) -> None:
+    answering(monkeypatch, tiny, **changes)
+    assert export_tiny(tiny, "--quantize", "f32") == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(message)
+    assert last.endswith(f"; '{tiny.parent / 'x.gguf'}' was removed (--skip-comparison keeps such a file)")
+    assert not (tiny.parent / "x.gguf").exists()
+    assert not (tiny / EXPORTS).exists()
+
+
+def test_without_llama_cpp_the_export_says_so(tiny: Path, monkeypatch: Any, capsys: Any) -> None:
+    assert export_tiny(tiny, "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["parity"] is None
+    assert "note: not compared with llama.cpp: node-llama-cpp is not installed" in err or "node is not" in err
+    answering(monkeypatch, tiny)
+
+    def broken(*_: object) -> None:
+        raise Absent("node-llama-cpp doesn't start: no binary")
+
+    monkeypatch.setattr(_export_compare, "ask_llama_cpp", broken)
+    (tiny.parent / "x.gguf").unlink()
+    assert export_tiny(tiny) == 0
+    assert "note: not compared with llama.cpp: node-llama-cpp doesn't start: no binary" in capsys.readouterr().err
+
+
+def test_a_variable_that_leads_nowhere_is_said_first(tiny: Path, monkeypatch: Any, refused: Refused) -> None:
+    monkeypatch.setenv(VARIABLE, str(tiny))
+    line = refused("export", tiny, "--to", "gguf", "--out", tiny.parent / "x.gguf")
+    assert f"LLAMA_CPP_NODE is '{tiny}', where no node_modules/node-llama-cpp is" in line
+    assert not (tiny.parent / "x.gguf").exists()
+
+
+def test_a_folder_that_can_not_remember_is_no_obstacle(tiny: Path, monkeypatch: Any, capsys: Any) -> None:
+    (tiny / EXPORTS).mkdir()
+    assert export_tiny(tiny, "--skip-comparison") == 0
+    assert "note: the export is not remembered in the model folder: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "message"),
+    [
+        (3, Absent, "node-llama-cpp doesn't start: no such binary"),
+        (1, Failed, "llama.cpp doesn't run 'x.gguf': Error: unknown architecture"),
+    ],
+)
+def test_a_script_that_breaks_off_is_quoted(
+    tmp_path: Path, monkeypatch: Any, code: int, error: type[Exception], message: str
+) -> None:
+    said = {3: "no such binary\n", 1: "file.js:7\n  throw x\n\nError: unknown architecture\n    at read (x.js:1)\n"}
+    script = tmp_path / "said.py"
+    script.write_text(f"import sys; sys.stderr.write({said[code]!r}); sys.exit({code})")
+    monkeypatch.setattr(_llama_cpp, "SCRIPT", script)
+    with pytest.raises(error) as raised:
+        _llama_cpp.ask_llama_cpp(LlamaCpp(sys.executable, tmp_path), {"model": "x.gguf"}, tmp_path)
+    assert str(raised.value) == message

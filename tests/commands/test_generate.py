@@ -157,9 +157,9 @@ def test_evaluate_says_what_is_left_out_and_why(folder: str, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--only", "perplexty"], "did you mean 'perplexity'"),
-        (["--only", "perplexity"], "no dataset"),
-        (["--data", "no/such/folder"], "not a dataset folder"),
+        (["--suite", "perplexty"], "did you mean 'perplexity'"),
+        (["--suite", "perplexity"], "no dataset"),
+        (["--data", "no/such/folder"], "no such file or folder"),
     ],
 )
 def test_bad_evaluations_get_one_line_and_exit_2(

@@ -193,7 +193,7 @@ def test_offline_the_cache_alone_is_asked(tmp_path) -> None:
         env={**os.environ, **paths, "HF_HUB_OFFLINE": "1"}, capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr.startswith("error: can't fetch 'owner/model' from the hub: ")
+    assert done.stderr.startswith("error: no folder 'owner/model' here, and can't fetch 'owner/model' from the hub: ")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -250,7 +250,7 @@ def test_what_cant_be_replayed_is_one_line(copy: Path, trained: Path, tmp_path: 
     assert "has no incidents: no step of it went wrong" in refused("replay", trained)
     assert "is not an incident (it has no incident.json); hint: " in refused("replay", tmp_path / "nothing")
     assert "is not an incident" in refused("replay", trained / "model")
-    assert "is an incident of a fine-tuning" in refused("replay", changed(copy, kind="classification"))
+    assert "is of a model that isn't built here, 'bert'" in refused("replay", changed(copy, kind="bert"))
     other = {name: tensor[:1] for name, tensor in load_incident(find_incident(copy)).weights.items()}
     assert "is damaged: its weights are not those of its model" in refused("replay", changed(copy, weights=other))
     assert "model.num_heads" in refused("replay", changed(copy, config={"vocab_size": 300, "num_heads": "two"}))

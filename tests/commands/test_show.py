@@ -31,7 +31,7 @@ Number = Callable[[str], Any]
 
 WORDS = ["closer", "every", "effort", "forward", "inches", "moves", "pizza", "toward", "you"]
 LOGITS = [4.51, 0.89, -1.90, 6.75, 1.63, -1.62, -1.89, 6.28, 1.79]
-WHAT = ["tokens", "vocabulary", "batch", "model", "embeddings", "attention", "next", "gradients"]
+WHAT = ["tokens", "vocabulary", "batch", "examples", "model", "embeddings", "attention", "next", "gradients"]
 GPT2 = """
 [data]
 tokenizer = "gpt2"

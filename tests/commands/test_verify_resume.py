@@ -18,6 +18,8 @@ from safetensors.torch import load_file, save_file
 import hornbook
 from hornbook.cli import run
 from hornbook.commands import _verify, _verify_child
+from hornbook.commands._jobs import check_settings
+from hornbook.commands._recipe import read_recipe
 from hornbook.commands._verify_certificate import Certificate
 from hornbook.commands._verify_child import Child
 from hornbook.commands._verify_compare import Comparison, compare
@@ -460,7 +462,7 @@ def test_a_training_killed_before_its_run_began_can_begin_again(
 
 
 def test_the_plan_is_what_was_asked_for(recipe: str) -> None:
-    plan = _verify.Plan(recipe, (), 5, 0, None, None, "cpu")
-    assert _verify._more_checkpoints(plan) == []  # it says how often itself
-    often = replace(plan, settings=("--training.checkpoint_every", "none", "--training.steps", "400"))
+    training = check_settings(read_recipe(recipe))
+    assert _verify._more_checkpoints(training) == []  # it says how often itself
+    often = training.model_copy(update={"checkpoint_every": None, "steps": 400})
     assert _verify._more_checkpoints(often) == ["--training.checkpoint_every", "20"]

@@ -9,10 +9,11 @@ import pytest
 
 from hornbook.corpora.base import DownloadedCorpus, open_corpus
 from hornbook.corpora.instructions import Instructions
+from hornbook.corpora.preferences import Preferences
 from hornbook.corpora.sms_spam import SmsSpam
 from hornbook.errors import UserError
 
-DOWNLOADED = ["instructions", "meditations", "sms-spam", "tiny-shakespeare", "verdict"]
+DOWNLOADED = ["instructions", "meditations", "preferences", "sms-spam", "tiny-shakespeare", "verdict"]
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_documents_lie_where_they_say(fetched: Callable[[str], DownloadedCorpus]
         assert document.text
         assert end <= document.start < document.end <= len(data)
         end = document.end
-        if name != "instructions":  # whose documents are put together from three fields
+        if name not in ("instructions", "preferences"):  # whose documents are put together from three fields
             assert data[document.start : end].decode() == document.text
 
 
@@ -96,3 +97,11 @@ def test_instructions_with_and_without_input(fetched: Callable[[str], Downloaded
         assert entry.endswith("}")
         assert document.text.split("\n\n")[0] in entry
     assert {text.text.count("\n\n") for text in documents[:50]} >= {1, 2}
+
+
+def test_a_preferred_answer_is_the_document(fetched: Callable[[str], DownloadedCorpus]) -> None:
+    corpus = fetched("preferences")
+    assert isinstance(corpus, Preferences)
+    documents = list(corpus.documents())
+    assert len(documents) == 1_100
+    assert documents[1].text.split("\n\n")[-1] == "He goes to the park every day."  # not "the stupid park"

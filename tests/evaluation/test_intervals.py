@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hornbook.evaluation._intervals import Interval, smallest_difference, student_t, welch
+from hornbook.evaluation._intervals import Interval, smallest_difference, student_t, welch, wilson
 
 # Gosset's sleep data: hours gained with two drugs (Student 1908), and what R's t.test says of them.
 FIRST = (0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0)
@@ -48,3 +48,24 @@ def test_groups_of_one_truth_are_told_apart_once_in_twenty_times() -> None:
     groups = draws.normal(2.0, 0.01, size=(400, 6)).tolist()
     clear = sum(welch(group[:3], group[3:]).is_clear for group in groups) / len(groups)
     assert clear == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / 400))
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "low", "high"),
+    # R: Hmisc::binconf(x, n, method = "wilson")
+    [(8, 10, 0.4901625, 0.9433178), (0, 20, 0.0, 0.1611252), (50, 100, 0.4038315, 0.5961685), (1, 1, 0.2065493, 1.0)],
+)
+def test_wilsons_interval_is_the_published_one(right: int, count: int, low: float, high: float) -> None:
+    found = wilson(right, count)
+    assert (found.value, found.low, found.high) == pytest.approx((right / count, low, high), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["yes and no", "partial"])
+def test_wilsons_interval_holds_the_truth(kind: str) -> None:
+    draws, trials = np.random.default_rng(5), 2000
+    scores = draws.random((trials, 40))
+    scores = (scores < 0.15).astype(float) if kind == "yes and no" else scores**3
+    truth = 0.15 if kind == "yes and no" else 0.25
+    intervals = [wilson(float(row.sum()), 40) for row in scores]
+    inside = sum(each.low <= truth <= each.high for each in intervals) / trials
+    assert 0.93 <= inside <= (0.98 if kind == "yes and no" else 1)

@@ -1,29 +1,46 @@
 """Village questions: a model that knows everything has all right, one that knows nothing none."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hornbook.chat_template import named_template
+from hornbook.evaluation import _asking
 from hornbook.evaluation.village_questions import VillageQuestions
 from hornbook.generation.generate import LanguageModel
-from hornbook.village.stories import stories
+from hornbook.village.examples import first_message
+from hornbook.village.stories import prompt, stories
 
 FEW = VillageQuestions(count=24)
+Answering = Callable[..., None]
 
 
-class Knowing(LanguageModel):
-    """A double that is told the answers, and goes on as a trained model would."""
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Answering:
+    """`answering(before, tail)`: every model is told the answers, and goes on as a trained one would."""
 
-    def __init__(self, real: LanguageModel, evaluation: VillageQuestions, tail: str) -> None:
-        super().__init__(real.model, real.tokenizer)
-        self.answers = {prompt: question.answer for prompt, question in evaluation.questions()}
-        self.tail = tail
+    def use(before: str = " ", tail: str = "") -> None:
+        def greedy_texts(model: LanguageModel, prompts: Sequence[Sequence[int]], *rest: Any) -> list[tuple[str, bool]]:
+            found = []
+            for text in map(model.tokenizer.decode, prompts):
+                asked = (question for put, question in FEW.questions() if text == put.written or put.said in text)
+                found.append((f"{before}{next(asked).answer}{tail}", True))
+            return found
 
-    def generate_many(self, prompts: Sequence[Sequence[int]], **options: Any) -> list[str]:
-        assert options["temperature"] == 0
-        return [f" {self.answers[self.tokenizer.decode(prompt)]}{self.tail}" for prompt in prompts]
+        monkeypatch.setattr(_asking, "greedy_texts", greedy_texts)
+
+    return use
+
+
+def templated(model: LanguageModel, name: str | None) -> LanguageModel:
+    """The same model with a chat template of ours."""
+    if name is None:
+        return model
+    conventions = replace(model.conventions, template=named_template(name))
+    return LanguageModel(model.model, model.tokenizer, conventions=conventions)
 
 
 def test_a_model_that_cannot_read_the_stories_is_left_out(characters: LanguageModel) -> None:
@@ -38,27 +55,31 @@ def test_the_questions_are_of_test_stories_and_always_the_same() -> None:
     asked = FEW.questions()
     assert asked == FEW.questions()
     assert len(asked) == 24
-    for (prompt, question), story in zip(asked, stories(0, 24, part="test"), strict=True):
-        assert prompt.startswith(story.text)
-        assert prompt.endswith(f"{question.text}\nAnswer:")
+    for (put, question), story in zip(asked, stories(0, 24, part="test"), strict=True):
+        assert put.written == prompt(story, question)
+        assert put.said == first_message(story, question)
 
 
-def test_all_answers_right(villager: LanguageModel) -> None:
-    findings = FEW.run(Knowing(villager, FEW, ""), None)
+@pytest.mark.parametrize("template", [None, "chatml"])
+def test_all_answers_right(villager: LanguageModel, answering: Answering, template: str | None) -> None:
+    answering()
+    findings = FEW.run(templated(villager, template), None)
     assert findings.numbers.pop("questions") == 24
     assert set(findings.numbers.values()) == {1.0}
     assert {f"right, {question.kind} (share)" for _, question in FEW.questions()} < set(findings.numbers)
     assert all(row["answer"] == row["right"] for row in findings.examples)
 
 
-def test_a_right_beginning_is_not_right(villager: LanguageModel) -> None:
-    assert FEW.run(Knowing(villager, FEW, " maybe"), None).numbers["right (share)"] == 0
+def test_a_right_beginning_is_not_right(villager: LanguageModel, answering: Answering) -> None:
+    answering(tail=" maybe")
+    assert FEW.run(villager, None).numbers["right (share)"] == 0
 
 
 def test_a_model_that_knows_nothing(villager: LanguageModel) -> None:
     findings = FEW.run(villager, None)
     assert findings.numbers["right (share)"] < 0.2
-    assert len(findings.examples) == 8
+    assert len(findings.examples) == 4
+    assert len(findings.items) == 24
     assert not any("\n" in row["answer"] for row in findings.examples)
 
 
@@ -67,17 +88,23 @@ def test_stories_longer_than_the_context_leave_room_for_the_answer(
 ) -> None:
     lengths: Counter[int] = Counter()
 
-    def watch(prompts: Sequence[Sequence[int]], *, max_new_tokens: int, **options: Any) -> list[str]:
-        lengths.update(len(prompt) + max_new_tokens for prompt in prompts)
-        return [""] * len(prompts)
+    def watch(_: LanguageModel, prompts: Sequence[Sequence[int]], stops: Any, limit: int) -> list[tuple[str, bool]]:
+        lengths.update(len(prompt) + limit for prompt in prompts)
+        return [("", True)] * len(prompts)
 
-    short = LanguageModel(villager.model, villager.tokenizer)
-    monkeypatch.setattr(short, "generate_many", watch)
-    monkeypatch.setattr(short.model, "config", short.config.model_copy(update={"context_length": 200}))
-    FEW.run(short, None)
+    monkeypatch.setattr(_asking, "greedy_texts", watch)
+    monkeypatch.setattr(villager.model, "config", villager.config.model_copy(update={"context_length": 200}))
+    findings = FEW.run(villager, None)
     assert set(lengths) == {200}
+    assert findings.notes == ["stories too long for the context, whose beginning was not read: 24 of 24"]
 
 
 def test_a_model_of_another_text_is_not_asked(characters: LanguageModel, held: Any) -> None:
     held.info["made_from"] = {"source": {"paths": ["book.txt"]}}
     assert VillageQuestions().reason_to_skip(characters, held) == "the data is not the village's"
+
+
+def test_a_model_that_can_not_write_its_template_is_left_out(villager: LanguageModel) -> None:
+    odd = replace(named_template("chatml"), source="~{{ messages[0].content }}")
+    model = LanguageModel(villager.model, villager.tokenizer, conventions=replace(villager.conventions, template=odd))
+    assert "the chat template writes what this model can't read" in str(FEW.reason_to_skip(model, None))

@@ -4,13 +4,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hornbook.errors import UserError
-from hornbook.finetuning.classification import Classifier, accuracy, label_row, probabilities, train_parts
+from hornbook.finetuning.classification import (
+    Classifier,
+    accuracy,
+    class_loss,
+    class_weights,
+    label_row,
+    probabilities,
+    train_parts,
+)
 from hornbook.finetuning.rows import Row, in_order, pad_rows
 from hornbook.layers.loss import next_token_loss
 from hornbook.models.base import Model
@@ -81,6 +90,27 @@ def test_the_loss_is_asked_at_the_last_token_only(make_model: MakeModel) -> None
         wanted = torch.nn.functional.cross_entropy(scores, torch.tensor(labels), reduction="sum")
     assert count == 4
     assert float(total) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_weights_let_each_class_count_alike(make_model: MakeModel) -> None:
+    weights = class_weights([0, 0, 0, 1], 2)
+    assert weights.tolist() == pytest.approx([2 / 3, 2])
+    classifier = classifier_of(make_model("llama"), num_classes=2)
+    labels = [0, 0, 0, 1]
+    inputs, targets = pad_rows([label_row(text, label, 24) for text, label in zip(TEXTS, labels, strict=True)], 0)
+    with torch.no_grad():
+        total, count = class_loss(weights)(classifier, inputs, targets)
+        each = [float(next_token_loss(classifier, inputs[n : n + 1], targets[n : n + 1])[0]) for n in range(4)]
+    assert count == 4
+    assert float(total) == pytest.approx(sum(each[:3]) * 2 / 3 + each[3] * 2, rel=1e-5)
+    assert class_weights([1, 1], 3).tolist() == pytest.approx([2 / 3, 1 / 3, 2 / 3])  # a class without texts
+
+
+def test_smoothing_asks_no_class_to_be_certain() -> None:
+    loss, scores = class_loss(smoothing=0.1), torch.log(torch.tensor([[0.95, 0.05], [0.999, 0.001]]))
+    found = [float(loss(torch.nn.Identity(), row.view(1, 1, 2), torch.tensor([[0]]))[0]) for row in scores]
+    assert found[0] == pytest.approx(-0.95 * np.log(0.95) - 0.05 * np.log(0.05), rel=1e-5)
+    assert found[0] < found[1]  # surer is no better
 
 
 def test_accuracy_is_the_share_of_right_rows(make_model: MakeModel) -> None:

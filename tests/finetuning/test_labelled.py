@@ -19,8 +19,11 @@ from hornbook.finetuning.labelled import (
     balanced,
     class_names,
     class_numbers,
+    copies,
     read_labelled,
+    read_more_labelled,
     split,
+    split_together,
     stratified_order,
 )
 from hornbook.finetuning.rows import Batches, Row, in_order, pad_rows
@@ -72,7 +75,12 @@ def test_numbers_are_labels_in_json(tmp_path: Path) -> None:
         ("a.csv", "text,label\na,x\nb\n", "line 3 has no column 'label'"),
         ("a.csv", "text,label\na,x\nb,x\n", "needs two classes or more; the column 'label' of '.*' has only 'x'"),
         ("a.csv", "text,label\n", "has none"),
-        ("a.tsv", 'text\tlabel\n"HEY" you\tx\n', "line 2 is not csv"),
+        ("a.tsv", 'text\tlabel\n"HEY" you\tx\n', "has only 'x'"),
+        ("a.csv", 'text,label\n"HEY" you,x\n', "line 2 is not csv"),
+        ("a.csv", "text,label\na,x\nb,c,y\n", "line 3 has 3 columns, the first row 2; hint: a text that holds ','"),
+        ("a.csv", '{"text": "a", "label": "x"}\n', "no column 'text' .*; hint: it looks like one JSON object a line"),
+        ("a.tsv", "ham\tOk lar\nspam\tWin\n", "no column 'text' .*; hint: is there no header"),
+        ("a.jsonl", '{"text": "a", "label": "x"}\nb,y\n', "line 2 is not JSON"),
         (
             "a.jsonl",
             '{"text": "a", "label": "x"}\n{"text": "b", "label": null}\n',
@@ -195,3 +203,55 @@ def test_the_split_and_batches_of_the_book(shared_data: Shared, number: Number, 
     assert len(train) // 8 == expected["train_batches"]  # the book drops the rest; ours goes on into the next epoch
     for part, name in ((val, "val_batches"), (test, "test_batches")):
         assert sum(1 for _ in in_order(part, lambda some: some, 8)) == expected[name]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xy")), min_size=30, max_size=90), st.integers(0, 5)
+)
+def test_copies_share_a_part(pairs: list[tuple[str, str]], seed: int) -> None:
+    items = [Labelled(text if number % 3 else f"{text} {number}", label) for number, (text, label) in enumerate(pairs)]
+    parts = split_together(items, (0.6, 0.2), seed)
+    assert sorted(place for part in parts for place in part) == list(range(len(items)))
+    held = [{items[place].text for place in part} for part in parts]
+    assert not held[0] & held[1]
+    assert not (held[0] | held[1]) & held[2]
+    assert len(parts[0]) <= int(0.6 * len(items))
+    assert parts == split_together(items, (0.6, 0.2), seed)
+
+
+def test_without_copies_the_parts_have_the_sizes_and_proportions_asked_for() -> None:
+    items = [Labelled(f"text {number}", "ham" if number % 2 else "spam") for number in range(1494)]
+    parts = split_together(items, (0.7, 0.1), seed=3)
+    assert [len(part) for part in parts] == [1045, 149, 300]
+    assert [sum(items[place].label == "ham" for place in part) for part in parts] == pytest.approx(
+        [522, 74, 150], abs=1
+    )
+
+
+def test_the_book_sizes_with_copies_kept_together(shared_data: Shared) -> None:
+    ours = [
+        Labelled(document.text, label) for label, document in SmsSpam(shared_data("sms-spam.tsv").parent).labelled()
+    ]
+    chosen = [ours[place] for place in balanced([item.label for item in ours], seed=123)]
+    parts = split_together(chosen, (0.7, 0.1), seed=123)
+    assert [len(part) for part in parts] == [1045, 149, 300]
+    assert all(abs(sum(chosen[place].label == "spam" for place in part) / len(part) - 0.5) < 0.04 for part in parts)
+
+
+def test_copies_differ_in_case_and_blanks_only() -> None:
+    assert copies(["Hi  you", "no", "hi you\n", "hi you!"]) == [[0, 2], [1], [3]]
+
+
+def test_the_messages_are_read_without_a_header(shared_data: Shared) -> None:
+    path = shared_data("sms-spam.tsv")
+    found = read_labelled(path, "2", "1")
+    ours = [Labelled(document.text, label) for label, document in SmsSpam(path.parent).labelled()]
+    assert found == ours
+    assert found[5081].place.endswith("sms-spam.tsv' line 5082")
+
+
+def test_a_label_of_another_file_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("text,label\na,ham\nb,spma\n")
+    with pytest.raises(UserError, match=r"unknown label at .*test.csv' line 3: 'spma' .*did you mean 'spam'"):
+        read_more_labelled(tmp_path / "test.csv", "text", "label", ["ham", "spam"])

@@ -129,7 +129,7 @@ def test_the_same_generator_gives_the_same_corrections(make_model: MakeModel) ->
 
 def test_wrong_layers_are_named(make_model: MakeModel) -> None:
     model = make_model("gpt")
-    message = r"named 'q_proj' \(choices: attention.qkv, attention.output, feed_forward.up, feed_forward.down\)"
+    message = r"named 'q_proj' \(choices: attention.qkv, attention.output, feed_forward.up, feed_forward.down, all\)"
     with pytest.raises(UserError, match=message):
         add_lora(model, ["attention.qkv", "q_proj"])
     assert all(weight.requires_grad for weight in model.parameters())  # nothing was half done

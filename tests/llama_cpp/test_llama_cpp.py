@@ -1,6 +1,6 @@
 """Our models in llama.cpp: the same ids, the same probabilities, the same text.
 
-Needs node and the package of `package.json`, which the environment variable LLAMA_CPP_NODE leads to:
+Asked as `hornbook export` asks. Needs node and the package of `package.json`, to which LLAMA_CPP_NODE leads:
 
     npm install --prefix FOLDER --ignore-scripts --omit=optional --no-package-lock   # FOLDER holds package.json
 """
@@ -8,11 +8,8 @@ Needs node and the package of `package.json`, which the environment variable LLA
 import json
 import os
 import random
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import log
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +18,22 @@ import torch
 
 import hornbook
 from hornbook.cli import run
+from hornbook.commands._llama_cpp import Absent, LlamaCpp, ask_llama_cpp, find_llama_cpp, question_about
 from hornbook.generation.generate import LanguageModel
 from hornbook.models.gpt import GPT
 from hornbook.models.llama import Llama
+from hornbook.tokenizers._sentencepiece import SentencePieceBPE
+from hornbook.tokenizers.base import Tokenizer
 from hornbook.tokenizers.bpe import BPE
 from hornbook.village.stories import document, stories
+from hornbook.weights import _gguf_names, _gguf_vocabulary
 from hornbook.weights.gguf import write_gguf
+from hornbook.weights.model_folder import save_model_folder
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).parent
 NEW_TOKENS = 32
+SHARED = Path(os.environ.get("HORNBOOK_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 HARD = [
     "", " ", "  ", "\n", "\n\n\n", " \n \n  x", "\t\ttabs\tand  spaces ", "line\r\nends\rof all\nkinds\n ",
     "Hello, world!", "HELLO I'M SURE WE'LL SEE THEY'VE DON'T", "it's 'quoted' \u2019s typographic \u2018s",
@@ -76,24 +78,20 @@ Ask = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
-    """`ask(path, texts, prompts)` -> what ask.mjs prints; skipped, saying so, where llama.cpp is absent."""
-    folder = os.environ.get("LLAMA_CPP_NODE", "")
-    if not shutil.which("node") or not Path(folder, "node_modules", "node-llama-cpp").is_dir():
-        pytest.skip("llama.cpp is absent (set LLAMA_CPP_NODE to a folder with tests/llama_cpp/package.json installed)")
+def llama_cpp() -> LlamaCpp:
+    """llama.cpp as an export finds it; skipped, saying so, where it is absent."""
+    try:
+        return find_llama_cpp()
+    except Absent as reason:
+        pytest.skip(f"{reason} (set LLAMA_CPP_NODE to a folder with tests/llama_cpp/package.json installed)")
 
-    def question_of(path: Path, texts: Sequence[str], prompts: Sequence[str] = (), context: int = 64) -> dict[str, Any]:
-        asked = {
-            "model": str(path), "texts": list(texts), "prompts": list(prompts),
-            "maxNewTokens": NEW_TOKENS, "contextSize": context,
-        }  # fmt: skip
-        question = tmp_path_factory.mktemp("asked") / "question.json"
-        question.write_text(json.dumps(asked))
-        command = ["node", str(HERE / "ask.mjs"), str(question)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+
+@pytest.fixture
+def ask(llama_cpp: LlamaCpp, tmp_path: Path) -> Ask:
+    """`ask(path, texts, prompts)` -> what llama.cpp says; prompts are ids."""
+
+    def question_of(path: Path, texts: Sequence[str], prompts: Sequence[Sequence[int]] = ()) -> dict[str, Any]:
+        return ask_llama_cpp(llama_cpp, question_about(path, texts, prompts, NEW_TOKENS, 128), tmp_path)
 
     return question_of
 
@@ -149,19 +147,20 @@ seed = 5
 """
 TRAINED = {  # where the text comes from, the model, its steps; one text alone has no <|endoftext|>
     "llama-of-the-village": ("village", 'kind = "llama"\nnum_kv_heads = 2', 500),
-    "gpt-of-one-text": ("", 'kind = "gpt"', 250),
+    "gpt-of-tiny-shakespeare": ("tiny-shakespeare.txt", 'kind = "gpt"', 250),
 }
 
 
 @pytest.fixture(scope="session", params=TRAINED)
-def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, ask: Ask) -> Path:
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, llama_cpp: LlamaCpp) -> Path:
     """The run folder of a model that was really trained, 20 to 40 seconds on one core."""
     folder = tmp_path_factory.mktemp("trained")
-    text = folder / "text.txt"
-    text.write_text(village_text(300_000), encoding="utf-8")
     source, model, steps = TRAINED[request.param]
+    if source.endswith(".txt") and not (SHARED / source).exists():
+        pytest.skip(f"{SHARED / source} is absent (set HORNBOOK_SHARED_DATA to the folder with the shared texts)")
     recipe = folder / "recipe.toml"
-    recipe.write_text(RECIPE.format(source=source or text.as_posix(), model=model, steps=steps))
+    place = (SHARED / source).as_posix() if source.endswith(".txt") else source
+    recipe.write_text(RECIPE.format(source=place, model=model, steps=steps))
     out = folder / str(request.param)
     assert run(["train", str(recipe), "--out", str(out), "--device", "cpu"]) == 0
     return out
@@ -186,20 +185,22 @@ def our_writing(model: LanguageModel, prompt: str) -> Writing:
     return Writing(stream.tokens, text, (best[:, 0] - best[:, 1]).tolist())
 
 
-def parted_at(ours: Writing, theirs: dict[str, Any]) -> float | None:
-    """None where both wrote the same, else how small our gap was where they parted."""
-    if ours.ids == theirs["ids"]:
-        return None
-    pairs = zip(ours.ids, theirs["ids"], strict=False)
-    place = next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(ours.ids), len(theirs["ids"])))
-    return ours.gaps[place]
+def parted_at(ours: Writing, theirs: Sequence[int]) -> float | None:
+    """None where both wrote the same, else how small our gap was where they parted. Ours ends with its story."""
+    for mine, other, gap in zip(ours.ids, theirs, ours.gaps, strict=False):
+        if mine != other:
+            return gap
+    return None
 
 
-def ids_agree(path: Path, ask: Ask, tokenizer: BPE, name: str) -> None:
+def ids_agree(path: Path, ask: Ask, tokenizer: Tokenizer, name: str) -> None:
     """All hard texts and 1,000 random ones have the same ids in a small model of this vocabulary."""
-    config = Llama.config_class(vocab_size=tokenizer.vocab_size, num_layers=1, embed_dim=32, num_heads=2)
-    write_gguf(path, Llama(config), tokenizer, "q4_0")
+    sizes = {"num_layers": 1, "embed_dim": 32, "num_heads": 2}
+    config = Llama.config_class(vocab_size=tokenizer.vocab_size, qk_norm=False, **sizes)
+    notes = write_gguf(path, Llama(config), tokenizer, "q4_0").notes
     texts = HARD + random_texts(1000)
+    if any("begins with a space" in note for note in notes):
+        texts = [text for text in texts if not text.startswith(" ")]
     answer = ask(path, texts)
     different = [text for text, ids in zip(texts, answer["ids"], strict=True) if ids != tokenizer.encode(text)]
     print(f"\n{name}: {len(texts) - len(different)} of {len(texts)} texts have the same ids")
@@ -220,29 +221,134 @@ def test_every_text_has_the_same_ids_in_public_vocabularies(
     ids_agree(tmp_path / "x.gguf", ask, BPE.named(name), name)
 
 
+def sentencepiece(converted: bool, **parts: Any) -> SentencePieceBPE:
+    """A vocabulary of the village, its merges as `tokenizers` learns them or as files that were converted have them."""
+    learner = pytest.importorskip("tokenizers")
+    marks = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    learned = learner.Tokenizer(learner.models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    text = village_text(30_000).replace(" ", "▁")
+    trainer = learner.trainers.BpeTrainer(vocab_size=600, special_tokens=marks, show_progress=False)
+    learned.train_from_iterator([text[place : place + 100] for place in range(0, len(text), 100)], trainer)
+    document = json.loads(learned.to_str())
+    model, vocab = document["model"], document["model"]["vocab"]
+    if converted:
+        made = [left + right for left, right in model["merges"]]
+        cuts = [(token[:place], token[place:]) for token in made for place in range(1, len(token))]
+        model["merges"] = [list(pair) for pair in cuts if pair[0] in vocab and pair[1] in vocab]
+    added = document["added_tokens"][:3]
+    return SentencePieceBPE.from_json(document | {"added_tokens": added} | parts)
+
+
+BEFORE = {"type": "Prepend", "prepend": "▁"}
+SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+LLAMA_2 = {"normalizer": {"type": "Sequence", "normalizers": [BEFORE, SPACES]}}
+MISTRAL = {"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}}
+
+
+@pytest.mark.parametrize("converted", [False, True])
+@pytest.mark.parametrize("parts", [LLAMA_2, MISTRAL, {"normalizer": SPACES}], ids=["llama 2", "mistral", "no space"])
+def test_every_text_has_the_same_ids_in_a_sentencepiece_vocabulary(
+    tmp_path: Path, ask: Ask, parts: dict[str, Any], converted: bool
+) -> None:
+    ids_agree(tmp_path / "x.gguf", ask, sentencepiece(converted, **parts), f"sentencepiece, converted {converted}")
+
+
+@pytest.mark.parametrize("before", [(), (1,)])
+def test_what_stands_before_a_text(tmp_path: Path, ask: Ask, before: tuple[int, ...]) -> None:
+    tokenizer = sentencepiece(True, **LLAMA_2)
+    config = Llama.config_class(vocab_size=tokenizer.vocab_size, num_layers=1, embed_dim=32, num_heads=2, qk_norm=False)
+    write_gguf(tmp_path / "x.gguf", Llama(config), tokenizer, "f16", before=before)
+    assert ask(tmp_path / "x.gguf", ["Once"])["bos"] == (before[0] if before else None)
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[str], Path]:
+    """`save("qwen3")` -> a model folder of that shape, with weights so large that each of them matters."""
+
+    def make(shape: str) -> Path:
+        model_class, pattern, settings = SHAPES[shape]
+        tokenizer = BPE.train([village_text(20_000)], vocab_size=400, pattern=pattern)
+        sizes = {"context_length": 96, "num_layers": 3, "num_heads": 4, "embed_dim": 64}
+        # four ids more than the tokenizer has, as in models padded for speed
+        model = model_class(model_class.config_class(vocab_size=tokenizer.vocab_size + 4, **sizes | settings))
+        generator = torch.Generator().manual_seed(4)
+        for name, parameter in model.named_parameters():
+            torch.nn.init.normal_(parameter, mean=1.0 * ("norm.weight" in name), std=0.15, generator=generator)
+        return save_model_folder(tmp_path / "model", model.eval(), tokenizer)
+
+    return make
+
+
+def exported(folder: Path, quantize: str) -> int:
+    """The exit code of an export, which asks llama.cpp what it computes from the file."""
+    out = folder.parent / f"{quantize}.gguf"
+    return run(["export", str(folder), "--to", "gguf", "--quantize", quantize, "--out", str(out), "--json"])
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_has_the_same_probabilities(tmp_path: Path, ask: Ask, shape: str) -> None:
-    """Weights so large that each of them matters, compared over 20 likeliest tokens of each of 32 places."""
-    model_class, pattern, settings = SHAPES[shape]
-    tokenizer = BPE.train([village_text(20_000)], vocab_size=400, pattern=pattern)
-    sizes = {"context_length": 96, "num_layers": 3, "num_heads": 4, "embed_dim": 64}
-    # four ids more than the tokenizer has, as in models padded for speed
-    model = model_class(model_class.config_class(vocab_size=tokenizer.vocab_size + 4, **sizes | settings))
-    generator = torch.Generator().manual_seed(4)
-    for name, parameter in model.named_parameters():
-        torch.nn.init.normal_(parameter, mean=1.0 * ("norm.weight" in name), std=0.15, generator=generator)
-    write_gguf(tmp_path / "x.gguf", model.eval(), tokenizer, "f32")
-    answer, worst, count = ask(tmp_path / "x.gguf", [], PROMPTS[:6], 96), 0.0, 0
-    for prompt, written in zip(PROMPTS, answer["written"], strict=False):
-        ids = tokenizer.encode(prompt)
-        with torch.no_grad():
-            logs = model(torch.tensor([ids + written["ids"]]))[0, len(ids) - 1 :].log_softmax(-1)
-        for row, top in zip(logs, written["top"], strict=False):
-            count += len(top)
-            worst = max([worst, *(abs(float(row[token_id]) - log(p)) for token_id, p in top)])
-    print(f"\n{shape}: {count} probabilities, largest difference of logarithms {worst:.1e}")
-    assert count > 3000
-    assert worst < (2e-2 if model_class is GPT else 1e-4)  # llama.cpp looks GELU up in a table of 16 bit numbers
+def test_an_export_of_every_shape_proves_itself(
+    llama_cpp: LlamaCpp, save: Callable[[str], Path], capsys: pytest.CaptureFixture[str], shape: str
+) -> None:
+    folder = save(shape)
+    for quantize in ("f32", "f16", "q8_0", "q4_0"):
+        assert exported(folder, quantize) == 0
+        found = json.loads(capsys.readouterr().out)["parity"]
+        with capsys.disabled():
+            print(f"\n{shape} {quantize}: logits to {found['largest_difference']:.1e} (margin {found['margin']:.1e}), "
+                  f"{found['greedy_equal']} of {found['greedy_tokens']} greedy tokens")  # fmt: skip
+        assert found["strings"] >= 24
+        assert found["greedy_equal"] > 0.9 * found["greedy_tokens"]
+        if quantize == "f32":
+            assert found["margin"] < (2e-2 if shape.startswith("gpt") else 1e-2)
+
+
+def other_rotation(patch: pytest.MonkeyPatch) -> None:
+    plain = _gguf_names._llama_keys
+    patch.setattr(_gguf_names, "_llama_keys", lambda config: plain(config) | {"rope.freq_base": 2 * config.rope_theta})
+
+
+def rows_not_turned(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_gguf_names, "interleave", lambda rows, num_heads: rows.contiguous())
+
+
+def gate_and_up_exchanged(patch: pytest.MonkeyPatch) -> None:
+    parts = {"feed_forward.gate": "ffn_up", "feed_forward.up": "ffn_gate"}
+    patch.setattr(_gguf_names, "LLAMA_PARTS", _gguf_names.LLAMA_PARTS | parts)
+
+
+def another_pattern(patch: pytest.MonkeyPatch) -> None:
+    plain = _gguf_vocabulary.translate
+    patch.setattr(_gguf_vocabulary, "translate", lambda *given: replace(plain(*given), pattern="gpt-2"))
+
+
+def an_architecture_that_is_none(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_gguf_names, "_llama_name", lambda config: "llama-of-nobody")
+
+
+BROKEN = {
+    other_rotation: "logits are ",
+    rows_not_turned: "logits are ",
+    gate_and_up_exchanged: "logits are ",
+    another_pattern: "the tokenizer disagrees with llama.cpp about ",
+    an_architecture_that_is_none: "llama.cpp doesn't run ",
+}
+
+
+@pytest.mark.parametrize("quantize", ["f32", "q8_0", "q4_0"])
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
+def test_a_broken_export_is_found_and_removed(
+    llama_cpp: LlamaCpp,
+    save: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    broken: Callable[[pytest.MonkeyPatch], None],
+    quantize: str,
+) -> None:
+    folder = save("llama")
+    broken(monkeypatch)
+    assert exported(folder, quantize) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(BROKEN[broken])
+    assert not list(folder.parent.glob("*.gguf"))
 
 
 @pytest.mark.parametrize(("quantize", "tie"), [("f32", 0.005), ("f16", 0.01), ("q8_0", 0.1), ("q4_0", 1.0)])
@@ -253,11 +359,11 @@ def test_a_trained_model_writes_the_same(
     path = tmp_path / "x.gguf"
     assert run(["export", str(trained), "--to", "gguf", "--quantize", quantize, "--out", str(path)]) == 0
     model = hornbook.load(trained)
-    answer = ask(path, HARD, PROMPTS, 128)
+    answer = ask(path, HARD, [model.tokenizer.encode(prompt) for prompt in PROMPTS])
     assert answer["ids"] == [model.tokenizer.encode(text) for text in HARD]
     assert answer["texts"] == HARD
     ours = [our_writing(model, prompt) for prompt in PROMPTS]
-    gaps = [parted_at(mine, theirs) for mine, theirs in zip(ours, answer["written"], strict=True)]
+    gaps = [parted_at(mine, theirs) for mine, theirs in zip(ours, answer["greedy"], strict=True)]
     same = [place for place, gap in enumerate(gaps) if gap is None]
     with capsys.disabled():
         size = path.stat().st_size
@@ -265,6 +371,6 @@ def test_a_trained_model_writes_the_same(
         print(
             f"\n{trained.name} {quantize}: {size:,} bytes, {len(same)} of {len(gaps)} texts the same, gap {parted:.3f}"
         )
-    assert all(answer["written"][place]["text"] == ours[place].text for place in same)
+    assert all(answer["written"][place].startswith(ours[place].text) for place in same)
     assert all(gap is None or gap < tie for gap in gaps)
     assert quantize not in ("f32", "f16") or len(same) >= len(gaps) - 1

@@ -251,13 +251,6 @@ def test_vocabularies_that_llama_cpp_would_read_otherwise() -> None:
         translate(edited(other, ignore_merges=True), 280)
 
 
-def test_a_bpe_that_is_not_byte_level(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Character.train([TEXT])
-    monkeypatch.setattr(Character, "kind", "bpe")
-    with pytest.raises(UserError, match="only byte level ones can be exported"):
-        translate(other, other.vocab_size)
-
-
 def test_a_pattern_that_llama_cpp_does_not_know(bpe: BPE, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bpe, "parts", replace(bpe.parts, pattern="mine"))
     with pytest.raises(UserError, match="llama.cpp doesn't know the pattern 'mine' .choices: gpt-2, llama-bpe, qwen2."):

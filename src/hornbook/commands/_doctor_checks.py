@@ -5,6 +5,7 @@ from hornbook.commands import _doctor_learning as learning
 from hornbook.commands import _doctor_reading as reading
 from hornbook.commands._doctor_check import Check
 from hornbook.commands._doctor_processes import two_processes
+from hornbook.commands._doctor_proofs import comparisons_hold, opens_in_transformers
 from hornbook.commands._doctor_tokenizer import tokenizer
 
 CHECKS = (
@@ -126,6 +127,24 @@ CHECKS = (
         "a resumed run is not the run that was stopped",
         "state that is kept outside the optimizer's and the model's state_dict",
         copies=4,
+    ),
+    Check(
+        "comparisons",
+        "kept comparisons hold",
+        comparisons_hold,
+        "what was exported from this model is the file that was compared then, and made from these weights",
+        "a file that you share is not this model",
+        "who wrote to the exported files, or to the model folder, after the export",
+    ),
+    Check(
+        "transformers",
+        "the same in transformers",
+        opens_in_transformers,
+        "the model folder opened by transformers gives the same ids of hard strings, logits and greedy tokens",
+        "others who open this folder get another model than yours",
+        "config.json, the names and layout of tensors, tokenizer.json",
+        copies=2,
+        slow="opening the folder in transformers: this takes about 10 seconds",
     ),
     Check(
         "compiled",

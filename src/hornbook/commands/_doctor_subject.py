@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from hornbook.commands._recipe import CHECKED_VOCABULARY, Recipe, check_recipe, packaged_recipes, read_recipe
-from hornbook.config import build
 from hornbook.device import choose_device
 from hornbook.errors import UserError, nearest
 from hornbook.models.base import Model
@@ -17,6 +16,7 @@ from hornbook.optimizers.base import OptimizerRecipe
 from hornbook.randomness import torch_generator
 from hornbook.tokenizers.base import Tokenizer
 from hornbook.training.hardware import memory_free
+from hornbook.weights.model_folder import find_model_folder
 
 if TYPE_CHECKING:
     from hornbook.batches.prepare import PrepareSettings
@@ -28,7 +28,7 @@ READ_CHARACTERS = 1_000_000  # of a recipe's text: enough for a vocabulary like 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model in evaluation mode and what belongs to it. `no_tokenizer` says why there is none."""
+    """A model in evaluation mode and what belongs to it. `no_tokenizer` says why there is none; a recipe has no `folder`."""
 
     name: str
     model: Model
@@ -37,6 +37,7 @@ class Subject:
     no_tokenizer: str = ""
     seed: int = 0
     trained: bool = False
+    folder: Path | None = None
 
     @property
     def device(self) -> torch.device:
@@ -106,14 +107,15 @@ def _of_folder(folder: str, settings: Sequence[str], device: str) -> Subject:
         raise UserError(f"'{settings[0]}' can't be set: a model folder has its settings", hint="leave it out")
     loaded = hornbook.load(folder, device)
     optimizer = check_recipe({"optimizer": loaded.info.get("run", {}).get("optimizer", {})}).optimizer
-    return Subject(folder, loaded.model, optimizer, loaded.tokenizer, trained=True)
+    place = find_model_folder(folder)
+    return Subject(folder, loaded.model, optimizer, loaded.tokenizer, trained=True, folder=place)
 
 
 def _of_recipe(name: str, settings: Sequence[str], device: str) -> Subject:
     recipe, place = check_recipe(read_recipe(name, settings)), choose_device(device)
     tokenizer, why_not = _tokenizer(recipe)
     size = tokenizer.vocab_size if tokenizer else recipe.data.vocab_size or CHECKED_VOCABULARY
-    config = build(recipe.model_class.config_class, {**recipe.model, "vocab_size": size}, "model")
+    config = recipe.config(size)
     seed = recipe.training.seed
     with torch.device("meta"):
         shape = recipe.model_class(config)

@@ -5,13 +5,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from hornbook.commands._export_record import parity_line
+from hornbook.conventions import conventions_of
 from hornbook.errors import UserError, unknown
-from hornbook.files import read_json, sha256_of
+from hornbook.files import sha256_of
+from hornbook.models.base import ModelConfig
+from hornbook.tokenizers.base import Tokenizer
 from hornbook.weights.gguf import QUANTIZATIONS, Exported, require_package, write_gguf
 from hornbook.weights.model_folder import CONFIG, find_model_folder, load_model_folder
 
 FORMATS = ("gguf",)
-CHAT_TEMPLATE, TOKENIZER_CONFIG = "chat_template.jinja", "tokenizer_config.json"
 MADE_FROM = ("*.safetensors", "tokenizer.json", CONFIG)
 
 
@@ -27,6 +30,10 @@ class Result:
     made_from: dict[str, str]  # file of the model folder -> sha256
     sha256: str
     seconds: float
+    tokenizer: Tokenizer
+    config: ModelConfig
+    before: tuple[int, ...]  # the id that is put before every text
+    parity: dict[str, Any] | None = None  # what a comparison with llama.cpp found
 
     @property
     def notes(self) -> list[str]:
@@ -45,7 +52,13 @@ class Result:
             f"tensors    {stored}",
             f"sha256     {self.sha256}",
             *(f"made from  {digest}" for digest in weights),
+            *([f"compared   {parity_line(self.parity)}"] if self.parity else []),
         ]
+
+    def record(self) -> dict[str, Any]:
+        """What a model folder keeps of its export."""
+        facts = {"file": str(self.path.absolute()), "format": "gguf", "quantize": self.quantize, "sha256": self.sha256}
+        return facts | {"made_from": self.made_from, "parity": self.parity}
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON values."""
@@ -61,6 +74,7 @@ class Result:
             "made_from": self.made_from,
             "tensors": self.exported.types,
             "notes": self.exported.notes,
+            "parity": self.parity,
             "seconds": round(self.seconds, 3),
         }
 
@@ -90,21 +104,14 @@ def export_gguf(folder: Path, path: Path, quantize: str) -> Result:
     model, tokenizer, _ = load_model_folder(folder)
     files = sorted(file for pattern in MADE_FROM for file in folder.glob(pattern))
     made_from = {file.name: sha256_of(file) for file in files}
-    texts = {"general.name": _title(folder), "tokenizer.chat_template": chat_template(folder)}
+    says = conventions_of(folder, tokenizer)
+    template = says.template.source if says.template else ""
+    texts = {"general.name": _title(folder), "tokenizer.chat_template": template}
     texts |= {f"hornbook.sha256.{name}": digest for name, digest in made_from.items()}
-    exported = write_gguf(path, model, tokenizer, quantize, texts)
+    exported = write_gguf(path, model, tokenizer, quantize, texts, says.before, says.ends)
     seconds = perf_counter() - start
-    return Result(path, folder, exported, quantize, model.num_parameters(), made_from, sha256_of(path), seconds)
-
-
-def chat_template(folder: Path) -> str:
-    """The template that turns a conversation into text, from either of its places; '' where there is none."""
-    if (folder / CHAT_TEMPLATE).is_file():
-        return (folder / CHAT_TEMPLATE).read_text(encoding="utf-8")
-    if not (folder / TOKENIZER_CONFIG).is_file():
-        return ""
-    template = read_json(folder / TOKENIZER_CONFIG).get("chat_template")
-    return template if isinstance(template, str) else ""
+    facts = quantize, model.num_parameters(), made_from, sha256_of(path), seconds
+    return Result(path, folder, exported, *facts, tokenizer, model.config, says.before)
 
 
 def _title(folder: Path) -> str:

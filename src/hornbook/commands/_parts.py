@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hornbook.commands._recipe import Recipe
-from hornbook.config import Layer, build
+from hornbook.config import Layer
 from hornbook.errors import UserError
 from hornbook.training.distributed import ALONE, World
 
 if TYPE_CHECKING:
     from hornbook.batches.prepare import Dataset
     from hornbook.layers.loss import Batch
-    from hornbook.models.base import Model
+    from hornbook.models.base import Model, ModelConfig
     from hornbook.training.update import Parts, Training
 
 OPENING_TOKENS = 8  # of the validation part: the prompt of samples where a recipe has none
@@ -38,15 +38,12 @@ def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto", world:
     """
     from hornbook.device import choose_device
     from hornbook.layers.loss import next_token_loss
-    from hornbook.randomness import torch_generator
     from hornbook.training.sharding import shard
     from hornbook.training.update import Parts
 
     training, place = recipe.training, choose_device(device)
-    config = build(
-        recipe.model_class.config_class, {**recipe.model, "vocab_size": dataset.tokenizer.vocab_size}, "model"
-    )
-    model = recipe.model_class(config, torch_generator(training.seed, "weights")).to(place)
+    config = recipe.config(dataset.tokenizer.vocab_size)
+    model = _first_model(recipe, config, dataset).to(place)
     parted = training.sharded and world.size > 1
     if parted:
         shard(model, world)
@@ -54,6 +51,15 @@ def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto", world:
     optimizer = recipe.optimizer.build(model.named_parameters())
     sample = None if parted else _sampler(recipe, dataset, model)
     return Parts(model, optimizer, batches, next_token_loss, validation, sample)
+
+
+def _first_model(recipe: Recipe, config: "ModelConfig", dataset: "Dataset") -> "Model":
+    """The model at step 0: the base's weights, or weights drawn by the seed."""
+    from hornbook.randomness import torch_generator
+
+    if recipe.base:
+        return recipe.base.model(config, dataset.tokenizer)
+    return recipe.model_class(config, torch_generator(recipe.training.seed, "weights"))
 
 
 def _data(

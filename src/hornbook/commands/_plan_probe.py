@@ -12,6 +12,7 @@ import torch
 
 from hornbook.batches.dataset import Dataset
 from hornbook.commands._parts import build_parts
+from hornbook.commands._pretraining import language_model
 from hornbook.commands._recipe import Recipe
 from hornbook.commands._recipe_model import config_of
 from hornbook.device import autocast
@@ -137,10 +138,8 @@ def _evaluation_seconds(recipe: Recipe, parts: Parts) -> float:
 
 def _token_seconds(recipe: Recipe, parts: Parts) -> float:
     """One token of a sample, the first left out."""
-    settings = recipe.sampling
-    tokens = generate_tokens(
-        parts.model, [0], settings, max_new_tokens=SAMPLED, seed=0, vocab_size=parts.model.config.vocab_size
-    )
+    settings, model = recipe.sampling, language_model(parts)
+    tokens = generate_tokens(model, [0], settings, max_new_tokens=SAMPLED, seed=0, vocab_size=model.config.vocab_size)
     next(tokens)
     begun, count = time.perf_counter(), 0
     for _ in tokens:

@@ -13,11 +13,11 @@ from pathlib import Path
 from hornbook.batches.dataset import Dataset
 from hornbook.batches.prepare import PrepareSettings, prepare
 from hornbook.commands._parts import build_parts
+from hornbook.commands._pretraining import finish, language_model
 from hornbook.commands._progress import run_progress
 from hornbook.commands._quickstart_result import Measured, QuickstartResult
 from hornbook.commands._quickstart_sizes import bigram_layer, gpt_layer, vocabulary_for
 from hornbook.commands._recipe import Recipe, check_recipe, resolved
-from hornbook.commands._run import finish
 from hornbook.commands.base import talk
 from hornbook.config import Layer
 from hornbook.corpora.base import open_source
@@ -54,12 +54,11 @@ class Quickstart:
     def run(self) -> QuickstartResult:
         """Do all of it. Errors: `UserError` for text that can't be read or is too short, before anything is trained."""
         started = time.monotonic()
-        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            raise UserError(f"'{self.out}' already exists", hint="choose another --out")
-        dataset = self._prepare()
-        bigram = self._train(dataset, "bigram", bigram_layer, self.seconds * BIGRAM_SHARE, None)
+        require_free(self.out)
+        dataset = self.prepare()
+        bigram = self.train(dataset, "bigram", bigram_layer, self.seconds * BIGRAM_SHARE, None)
         left = self.seconds * (1 - BIGRAM_SHARE)
-        gpt = self._train(dataset, "gpt", gpt_layer, left, bigram.loss)
+        gpt = self.train(dataset, "gpt", gpt_layer, left, bigram.loss)
         self._draw_tokens(dataset)
         return QuickstartResult(self.out, dataset, bigram, gpt, self._questions(gpt), time.monotonic() - started)
 
@@ -68,13 +67,14 @@ class Quickstart:
         """Whether the built-in stories are told, whose questions have known answers."""
         return self.texts == ("village",)
 
-    def _prepare(self) -> Dataset:
+    def prepare(self) -> Dataset:
+        """The texts as a dataset in the folder."""
         corpus = open_source(self.texts)
         talk("telling stories of the village" if self.is_village else f"reading {', '.join(self.texts)}")
         settings = PrepareSettings(vocab_size=vocabulary_for(corpus.size_bytes or 5_000_000), seed=self.seed)
         return prepare(corpus, settings, self.out / "data", notify=talk)
 
-    def _train(
+    def train(
         self, dataset: Dataset, name: str, layer_for: LayerFor, seconds: float, baseline: float | None
     ) -> Measured:
         """Train one of the two models for about `seconds` and measure it."""
@@ -93,10 +93,10 @@ class Quickstart:
         # a busy moment may have misled the first count; the bigram's few seconds are over before that shows
         deadline = Deadline(time.time() + LOOKING * seconds, ending=0) if name == "gpt" else None
         loop = Loop(replace(parts, sample=samples), recipe.training, recipe.schedule, run, deadline=deadline)
-        talk(f"\n{name}: {loop.parts.model.num_parameters():,} parameters, {steps:,} steps")
+        talk(f"\n{name}: {language_model(parts).num_parameters():,} parameters, {steps:,} steps")
         with run_progress(steps) as progress:
             loop.run(progress.report)
-        model = LanguageModel(loop.parts.model, dataset.tokenizer, {})
+        model = LanguageModel(language_model(parts), dataset.tokenizer, {})
         folder = finish(recipe, dataset, loop, baseline)
         if samples is None and parts.sample:
             talk("    " + parts.sample(loop.done)[0].strip().replace("\n", "\n    "))
@@ -126,3 +126,9 @@ class Quickstart:
 
     def _questions(self, gpt: Measured) -> dict[str, float] | None:
         return VillageQuestions().run(gpt.model, None).numbers if self.is_village else None
+
+
+def require_free(out: Path) -> None:
+    """Raise `UserError` where something lies at `out` already."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"'{out}' already exists", hint="choose another --out")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.batches.dataset import Dataset
-from hornbook.commands._run import generate_command
+from hornbook.commands._pretraining import generate_command
 from hornbook.device import peak_memory_bytes
 from hornbook.generation.generate import LanguageModel
 

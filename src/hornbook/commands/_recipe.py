@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.commands._sections import Origin, Samples, build_both, check_keys
+from hornbook.commands._base import FROM, HASH, Base, base_of, with_tokenizer, without_model
+from hornbook.commands._sections import Origin, Samples, build_both, check_keys, sections_of
 from hornbook.config import Layer, build, environment_layer, flag_layer, merge, read_toml
 from hornbook.discovery import PACKAGE, find
 from hornbook.errors import UserError, unknown
@@ -18,12 +19,11 @@ from hornbook.training.run_folder import REPORT
 if TYPE_CHECKING:
     from hornbook.batches.prepare import Dataset, PrepareSettings
     from hornbook.generation.sampling import Sampling
-    from hornbook.models.base import Model
+    from hornbook.models.base import Model, ModelConfig
     from hornbook.optimizers.base import OptimizerRecipe
     from hornbook.training.schedule import Schedule
     from hornbook.training.update import Training
 
-SECTIONS = ("data", "model", "optimizer", "schedule", "training", "generation")
 RECIPE_FOLDERS = (PACKAGE / "recipes", PACKAGE.parents[1] / "recipes")  # installed; a checkout
 CHECKED_VOCABULARY = 256  # stands for the tokenizer's size while the settings are checked before there is one
 
@@ -33,11 +33,25 @@ def read_recipe(recipe: str, flags: Sequence[str] = ()) -> Layer:
 
     The run.toml of a run is a recipe too. Errors: `UserError` for a name that is neither, or a file or flag that can't be read.
     """
-    layer = {name: keys for name, keys in read_toml(find_recipe(recipe)).items() if name != REPORT}
+    path = find_recipe(recipe)
+    layer = _found_from_here({name: keys for name, keys in read_toml(path).items() if name != REPORT}, path.parent)
+    sections = sections_of(layer)
     for section in layer:
-        if section not in SECTIONS:
-            raise unknown("section", section, SECTIONS)
-    return merge(layer, environment_layer(SECTIONS), flag_layer(flags, SECTIONS))
+        if section not in sections:
+            raise unknown("section", section, sections)
+    given = merge(environment_layer(sections), flag_layer(flags, sections))
+    if FROM in given.get("model", {}):
+        layer = without_model(layer)
+    return with_tokenizer(merge(layer, given))
+
+
+def _found_from_here(layer: Layer, home: Path) -> Layer:
+    """Settings of a run name its dataset, its model and its examples from the run's folder: name them from here."""
+    for section, key in (("data", "folder"), ("model", FROM), ("finetune", "model"), ("finetune", "data")):
+        place = layer.get(section, {}).get(key)
+        if isinstance(place, str) and (home / place).exists() and (home / "run.toml").is_file():
+            layer[section] = {**layer[section], key: str(home / place)}
+    return layer
 
 
 def find_recipe(recipe: str) -> Path:
@@ -82,10 +96,19 @@ class Recipe:
     sampling: "Sampling"
     prompts: tuple[str, ...]
     sample_tokens: int
+    base: Base | None = None  # the finished model that it goes on from
+
+    def config(self, vocab_size: int) -> "ModelConfig":
+        """The model's settings for a vocabulary of this size; a base keeps the rows that it has."""
+        rows = self.base.config.vocab_size if self.base else vocab_size
+        return build(self.model_class.config_class, {**self.model, "vocab_size": rows}, "model")
 
 
-def check_recipe(layer: Layer) -> Recipe:
-    """Type and check all sections. Errors: `UserError` for the first setting that is unknown or not allowed."""
+def check_recipe(layer: Layer, home: Path = Path()) -> Recipe:
+    """Type and check all sections; a model that they go on from lies at a path that counts from `home`.
+
+    Errors: `UserError` for the first setting that is unknown or not allowed.
+    """
     from hornbook.batches.prepare import PrepareSettings
     from hornbook.generation.sampling import Sampling
     from hornbook.training.schedule import Schedule
@@ -93,7 +116,7 @@ def check_recipe(layer: Layer) -> Recipe:
 
     origin, data = build_both(Origin, PrepareSettings, layer, "data")
     samples, sampling = build_both(Samples, Sampling, layer, "generation")
-    model_class, model = _model(layer.get("model", {}))
+    model_class, model, base = _model(layer.get("model", {}), home)
     return Recipe(
         folder=Path(origin.folder) if origin.folder else None,
         source=origin.source,
@@ -106,17 +129,26 @@ def check_recipe(layer: Layer) -> Recipe:
         sampling=sampling,
         prompts=samples.prompts,
         sample_tokens=samples.max_new_tokens,
+        base=base,
     )
 
 
-def _model(section: dict[str, Any]) -> "tuple[type[Model], dict[str, Any]]":
+def _model(section: dict[str, Any], home: Path) -> "tuple[type[Model], dict[str, Any], Base | None]":
+    """Class, settings and base; a run that has begun with a base holds all settings itself."""
     keys = dict(section)
+    base = base_of(keys, home)
+    if base and base.fingerprint is None:
+        return *_checked(*base.settings(keys)), base
     model_class: type[Model] = find("models", str(keys.pop("kind", "llama")))
     if "vocab_size" in keys:
         raise UserError("model.vocab_size is the tokenizer's size", hint="set data.vocab_size")
     check_keys(
         "model", keys, ["kind", *(name for name in model_class.config_class.model_fields if name != "vocab_size")]
     )
+    return *_checked(model_class, keys), base
+
+
+def _checked(model_class: "type[Model]", keys: dict[str, Any]) -> "tuple[type[Model], dict[str, Any]]":
     build(model_class.config_class, {**keys, "vocab_size": CHECKED_VOCABULARY}, "model")
     return model_class, keys
 
@@ -133,20 +165,18 @@ def resolved(recipe: Recipe, dataset: "Dataset", run: Path) -> Layer:
 
     A dataset inside the run's folder, or beside it, is named relative to the run: both can be moved together.
     """
-    config = build(
-        recipe.model_class.config_class, {**recipe.model, "vocab_size": dataset.tokenizer.vocab_size}, "model"
-    )
+    config = recipe.config(dataset.tokenizer.vocab_size)
+    base = {FROM: place_of(recipe.base.folder, run), HASH: recipe.base.found} if recipe.base else {}
     model_kind = recipe.model_class.__module__.rpartition(".")[2]
     optimizer_kind = type(recipe.optimizer).__module__.rpartition(".")[2]
-    folder, home = dataset.folder.absolute(), Path(run).absolute()
     return {
         "data": {
-            "folder": os.path.relpath(folder, home) if home.parent in folder.parents else str(folder),
+            "folder": place_of(dataset.folder, run),
             "fingerprint": dataset.info["fingerprint"],
             "source": recipe.source,
             **dataset.info["settings"],
         },
-        "model": {"kind": model_kind, **config.model_dump(exclude={"vocab_size"})},
+        "model": {**base, "kind": model_kind, **config.model_dump(exclude={"vocab_size"})},
         "optimizer": {"kind": optimizer_kind, **recipe.optimizer.model_dump()},
         "schedule": recipe.schedule.model_dump(),
         "training": recipe.training.model_dump(),
@@ -156,3 +186,9 @@ def resolved(recipe: Recipe, dataset: "Dataset", run: Path) -> Layer:
             "max_new_tokens": recipe.sample_tokens,
         },
     }
+
+
+def place_of(folder: Path, run: Path) -> str:
+    """How a run's settings name a folder: relative to the run where it lies in it or beside it, else by its whole path."""
+    folder, home = folder.absolute(), Path(run).absolute()
+    return os.path.relpath(folder, home) if home.parent in folder.parents else str(folder)

@@ -5,7 +5,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hornbook.commands._recipe import Recipe
-from hornbook.config import build
 
 if TYPE_CHECKING:
     from hornbook.models.base import Model, ModelConfig
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
 def config_of(recipe: Recipe, vocab_size: int) -> "ModelConfig":
     """The model's settings with the size of the vocabulary."""
-    return build(recipe.model_class.config_class, {**recipe.model, "vocab_size": vocab_size}, "model")
+    return recipe.config(vocab_size)
 
 
 def shapes_of(recipe: Recipe, vocab_size: int) -> "Model":

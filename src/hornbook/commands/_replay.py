@@ -5,21 +5,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
+from torch import nn
 
-from hornbook.batches.dataset import Dataset
+from hornbook.commands._finetuning import Finetuning
 from hornbook.commands._parts import dataset_of_run
+from hornbook.commands._sections import is_finetuning
 from hornbook.config import build, read_toml
 from hornbook.device import autocast, choose_device
 from hornbook.discovery import find, names
 from hornbook.errors import UserError
 from hornbook.layers.evaluating import evaluating
-from hornbook.layers.loss import IGNORED, next_token_loss
+from hornbook.layers.loss import next_token_loss
 from hornbook.models.base import Model
+from hornbook.tokenizers.base import Tokenizer
 from hornbook.training.diagnosis import Examination, examine
+from hornbook.training.distributed import ALONE
 from hornbook.training.incident import Incident, choices, made_on, meanings, writable
 from hornbook.training.update import Parts, Training, gradients
 
@@ -98,15 +101,13 @@ class Replay:
 
 def replay_of(folder: Path, incident: Incident, device: str) -> Replay:
     """Compute the failed step again. Errors: `UserError` where its model can't be built from what was kept."""
-    model = _model(folder, incident, _place(incident, device))
+    parts, tokenizer = _as_it_was(folder, incident, _place(incident, device))
     training = build(Training, incident.settings.get("training", {}), "training")
-    optimizer = torch.optim.SGD(model.parameters())  # never asked to step
-    parts = Parts(model, optimizer, lambda step: incident.microbatches, next_token_loss, lambda: iter(()))
     with _threads(incident):
         found = gradients(parts, training, incident.trouble.step - 1)
-        examination = examine(model, lambda: gradients(parts, training, incident.trouble.step - 1), found.loss)
-        made, rows = made_on(model), _rows(model, incident, training)
-    return Replay(folder, incident, found.loss, found.norm, made, examination, _with_texts(rows, run_of(folder)))
+        examination = examine(parts.model, lambda: gradients(parts, training, incident.trouble.step - 1), found.loss)
+        made, rows = made_on(parts.model), _rows(parts, incident, training, tokenizer)
+    return Replay(folder, incident, found.loss, found.norm, made, examination, rows)
 
 
 def run_of(folder: Path) -> Path | None:
@@ -128,18 +129,45 @@ def _place(incident: Incident, device: str) -> torch.device:
         return choose_device("cpu")
 
 
-def _model(folder: Path, incident: Incident, place: torch.device) -> Model:
-    known, batch = names("models"), incident.microbatches
-    if incident.kind not in known or any(inputs.dim() != 2 for inputs, _ in batch):
-        raise UserError(f"'{folder}' is an incident of a fine-tuning, and replay knows how models are trained from scratch",
-                        hint="hornbook.training.incident.load_incident opens it in Python")  # fmt: skip
-    kind: type[Model] = find("models", incident.kind)
-    model = kind(build(kind.config_class, incident.config, "model"))
+def _as_it_was(folder: Path, incident: Incident, place: torch.device) -> tuple[Parts, Tokenizer | None]:
+    """The model with its weights before the step, the loss and the batch; and the tokenizer, where it is still there."""
+    run = run_of(folder)
+    if is_finetuning(incident.settings):
+        if run is None:
+            raise UserError(
+                f"'{folder}' is an incident of a fine-tuning and was taken out of its run",
+                hint="put it back to RUN/incidents: the run says what was learned from what",
+            )
+        job = Finetuning.of_run(run, read_toml(run / "run.toml"))
+        built = job.build(str(place), ALONE)
+        model, loss, tokenizer = built.model, built.loss, cast(Tokenizer | None, job.base.tokenizer)
+    else:
+        model, loss, tokenizer = _model(folder, incident), next_token_loss, _tokenizer(run)
     try:
         model.load_state_dict(dict(incident.weights))
     except RuntimeError:
         raise UserError(f"the incident '{folder}' is damaged: its weights are not those of its model") from None
-    return model.to(place).train()
+    model = model.to(place).train()
+    optimizer = torch.optim.SGD(model.parameters())  # never asked to step
+    return Parts(model, optimizer, lambda step: incident.microbatches, loss, lambda: iter(())), tokenizer
+
+
+def _model(folder: Path, incident: Incident) -> nn.Module:
+    """A model of the shelf, as it was configured."""
+    if incident.kind not in names("models"):
+        raise UserError(f"the incident '{folder}' is of a model that isn't built here, '{incident.kind}'")
+    kind: type[Model] = find("models", incident.kind)
+    return kind(build(kind.config_class, incident.config, "model"))
+
+
+def _tokenizer(run: Path | None) -> Tokenizer | None:
+    """That of the run's dataset; None where it is gone, another by now, or the run was begun in Python."""
+    if run is None:
+        return None
+    try:
+        return dataset_of_run(run, read_toml(run / "run.toml")).tokenizer
+    except (UserError, KeyError):
+        return None
 
 
 @contextmanager
@@ -153,33 +181,22 @@ def _threads(incident: Incident) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _rows(model: Model, incident: Incident, training: Training) -> list[Row]:
+def _rows(parts: Parts, incident: Incident, training: Training, tokenizer: Tokenizer | None) -> list[Row]:
     """Every row with its mean loss, those that are no number first, then the highest."""
     rows: list[Row] = []
-    place = next(model.parameters()).device
-    for inputs, targets in incident.microbatches:
-        with evaluating(model), autocast(place, training.precision):
-            logits = model(inputs.to(place)).float().cpu()
-        losses = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORED, reduction="none")
-        means = losses.view_as(targets).sum(-1) / (targets != IGNORED).sum(-1).clamp(min=1)
-        rows += [
-            Row(len(rows) + number, loss, tokens)
-            for number, (loss, tokens) in enumerate(zip(means.tolist(), inputs.tolist(), strict=True))
-        ]
+    place = parts.device
+    with evaluating(parts.model):
+        for inputs, targets in incident.microbatches:
+            for row in range(len(inputs)):
+                with autocast(place, training.precision):
+                    total, count = parts.loss(
+                        parts.model, inputs[row : row + 1].to(place), targets[row : row + 1].to(place)
+                    )
+                tokens = inputs[row].flatten(0, -2)[0].tolist() if inputs.dim() > 2 else inputs[row].tolist()
+                tokens = [max(token, -1 - token) for token in tokens]  # packed, the first of an example is written so
+                text = tokenizer.decode(tokens) if tokenizer else None
+                rows.append(Row(len(rows), float(total) / max(1, int(count)), tokens, text))
     return sorted(rows, key=lambda row: -row.loss if math.isfinite(row.loss) else -math.inf)
-
-
-def _with_texts(rows: list[Row], run: Path | None) -> list[Row]:
-    """The rows with their texts, where the run's dataset still lies there."""
-    dataset: Dataset | None = None
-    if run is not None:
-        try:
-            dataset = dataset_of_run(run, read_toml(run / "run.toml"))
-        except (UserError, KeyError):  # gone, another by now, or a run that was begun in Python
-            dataset = None
-    if dataset is None:
-        return rows
-    return [Row(row.place, row.loss, row.tokens, dataset.tokenizer.decode(row.tokens)) for row in rows]
 
 
 def _equal(first: float, second: float) -> bool:

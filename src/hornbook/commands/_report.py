@@ -1,7 +1,8 @@
 """What a finished run writes about itself into run.toml: what was predicted of it, beside what was measured.
 
 [report]  first_step, last_step  which steps these numbers cover: a run that was resumed tells of its last part
-          predicted_peak_memory, measured_peak_memory  bytes: of a card where there is one, else of the process
+          predicted_peak_memory (pretraining only), measured_peak_memory  bytes: of a card where there is one, else of
+          the process
           predicted_seconds  from the first ten seconds of steps and the first evaluation
           measured_seconds  from the first step to the model folder
           tokens_per_second, finished_at
@@ -14,11 +15,11 @@ from typing import Any
 
 import torch
 
+from hornbook.commands._job import Job
 from hornbook.commands._process import process_bytes
-from hornbook.commands._recipe import Recipe
 from hornbook.device import peak_memory_bytes
 from hornbook.sharded import own_rows
-from hornbook.training.hardware import GPU_PROCESS, heap_here
+from hornbook.training.hardware import GPU_PROCESS
 from hornbook.training.loop import Loop
 from hornbook.training.pace import ENDING_SECONDS, FORWARD_SHARE
 
@@ -58,18 +59,19 @@ class RunReport:
         if self.look is None and self.looks:
             self.look = (time.perf_counter() - self.begun - speed.seconds) / self.looks
 
-    def write(self, recipe: Recipe, val_tokens: int) -> None:
+    def write(self, job: Job) -> None:
         """Put the report into run.toml; nothing where this process took no step: what stands there is still true."""
         loop, seconds = self.loop, time.perf_counter() - self.begun
         if loop.done < self.first:
             return
         measured = self._peak()
+        predicted = job.predicted_peak(loop, self.process)
         report = {
             "first_step": self.first,
             "last_step": loop.done,
-            "predicted_peak_memory": self._predicted_peak(recipe),
+            **({} if predicted is None else {"predicted_peak_memory": predicted}),
             "measured_peak_memory": measured,
-            "predicted_seconds": round(self._predicted_seconds(recipe, val_tokens), 1),
+            "predicted_seconds": round(self._predicted_seconds(job), 1),
             "measured_seconds": round(seconds, 1),
             "tokens_per_second": round(loop.speed.tokens_per_second),
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -79,28 +81,12 @@ class RunReport:
     def _peak(self) -> int:
         return torch.cuda.max_memory_reserved() + GPU_PROCESS if self.gpu else peak_memory_bytes()
 
-    def _predicted_peak(self, recipe: Recipe) -> int:
-        """By the model's shapes alone; it is computed now, where it holds up nothing."""
-        from hornbook.training.plan import Job, memory_of
-
-        job = Job(
-            model_class=recipe.model_class,
-            config=self.loop.parts.model.config,
-            optimizer=recipe.optimizer,
-            training=recipe.training,
-            devices=self.loop.world.size,
-            gpu=self.gpu,
-            heap=1.0 if self.gpu else heap_here(),
-        )
-        return memory_of(job, self.process).peak
-
-    def _predicted_seconds(self, recipe: Recipe, val_tokens: int) -> float:
+    def _predicted_seconds(self, job: Job) -> float:
         """For the steps that were made: with a deadline or patience they are other ones than those once planned."""
         steps = self.loop.done - self.first + 1
         pace = self.pace or self.loop.speed.seconds / steps
-        tokens = recipe.training.batch_size * self.loop.parts.model.config.context_length
-        evaluation = FORWARD_SHARE * pace * val_tokens * recipe.training.evaluate_fraction / tokens
-        return steps * pace + self.looks * (evaluation if self.look is None else self.look) + ENDING_SECONDS
+        look = FORWARD_SHARE * pace * job.evaluation_steps(self.loop) if self.look is None else self.look
+        return steps * pace + self.looks * look + ENDING_SECONDS
 
 
 def _held(loop: Loop) -> int:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from hornbook.commands._deadline import deadline_left
-from hornbook.commands._parts import build_parts, dataset_of_run
-from hornbook.commands._recipe import SECTIONS, check_recipe
+from hornbook.commands._jobs import check_settings, job_of
 from hornbook.commands._run import go_on
+from hornbook.commands._sections import sections_of
 from hornbook.commands.base import talk
 from hornbook.config import Layer, flag_layer, merge, to_toml
 from hornbook.errors import UserError
@@ -40,7 +40,7 @@ def check_changes(old: Layer, new: Layer) -> dict[str, list[object]]:
     """
     changed = {
         f"{section}.{key}": [old[section].get(key), value]
-        for section in SECTIONS
+        for section in sections_of(old)
         for key, value in new.get(section, {}).items()
         if old.get(section, {}).get(key) != value
     }
@@ -115,18 +115,16 @@ def resume_run(
     with world.in_turn():
         run = RunFolder(path)
         done = _ready(run, flags, after) if world.is_first else 0
-        settings = run.settings
-        recipe = check_recipe(settings)
-        dataset = dataset_of_run(path, settings)
-    parts = build_parts(recipe, dataset, device, world)
+        job = job_of(path, run.settings)
+    parts = job.build(device, world)
     done = int(world.exchange(str(done))[0])
     if done:
         load_checkpoint(folder_of(run.checkpoints, done), parts.model, parts.optimizer)
     deadline = deadline or deadline_left(list(run.records("plan")))
-    loop = Loop(parts, recipe.training, recipe.schedule, run, done, world, deadline)
+    loop = Loop(parts, job.training, job.schedule, run, done, world, deadline)
     if not loop.finished:
         talk(f"going on after step {done:,} of {loop.steps:,}")
-    go_on(recipe, dataset, loop, json)
+    go_on(job, loop, json)
 
 
 def _ready(run: RunFolder, flags: Sequence[str], after: After | None) -> int:
@@ -135,14 +133,16 @@ def _ready(run: RunFolder, flags: Sequence[str], after: After | None) -> int:
     Out: the step of the newest intact checkpoint, 0 where there is none.
     """
     sweep(run.path)
-    settings = merge(run.settings, flag_layer(flags, SECTIONS))
-    checked = check_recipe(settings)
-    changed = check_changes(run.settings, settings)
+    before = run.settings
+    settings = merge(before, flag_layer(flags, sections_of(before)))
+    training = check_settings(settings)
+    changed = check_changes(before, settings)
     checkpoint, messages = newest_intact(run.checkpoints)
     done = step_of(checkpoint)
-    if "training.steps" in changed and checked.training.steps <= done:
-        steps = checked.training.steps
-        raise UserError(f"{done:,} steps are done already; training.steps can't become {steps:,}", hint="name more")
+    if "training.steps" in changed and training.steps <= done:
+        raise UserError(
+            f"{done:,} steps are done already; training.steps can't become {training.steps:,}", hint="name more"
+        )
     waiting = open_incident(run)
     if after:
         settings = answer(run, settings, after)

@@ -8,8 +8,21 @@ from pydantic import Field, field_validator
 from hornbook.config import ALL_SETTINGS, Layer, Settings, build
 from hornbook.errors import unknown
 
+SECTIONS = ("data", "model", "optimizer", "schedule", "training", "generation")
+FINETUNING_SECTIONS = ("finetune", "lora", "optimizer", "schedule", "training")
+
 First = TypeVar("First", bound=Settings)
 Second = TypeVar("Second", bound=Settings)
+
+
+def is_finetuning(layer: Layer) -> bool:
+    """Whether these are the settings of a fine-tuning: they say what of, in the section [finetune]."""
+    return "finetune" in layer
+
+
+def sections_of(layer: Layer) -> tuple[str, ...]:
+    """The sections that settings of this kind may have."""
+    return FINETUNING_SECTIONS if is_finetuning(layer) else SECTIONS
 
 
 class Origin(Settings):

@@ -4,11 +4,11 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from hornbook.commands._recipe import SECTIONS
+from hornbook.commands._sections import SECTIONS
 from hornbook.config import Layer, to_toml
 
 SAMPLES = "generation"  # the section that decides nothing of what is learned
-PLACES = ("data.folder", "data.fingerprint")  # where a text lies and its hash: not what is to be learned from it
+PLACES = ("data.folder", "data.fingerprint", "model.from")  # where a text or a model lies, and a text's hash
 ABSENT = "(not set)"
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hornbook.commands._parts import open_data
-from hornbook.commands._recipe import check_recipe, find_recipe, read_recipe
+from hornbook.commands._jobs import check_settings, new_job
+from hornbook.commands._pretraining import Pretraining
+from hornbook.commands._recipe import find_recipe, read_recipe
 from hornbook.commands._verify_certificate import Certificate, describe_machine
 from hornbook.commands._verify_child import Child
 from hornbook.commands._verify_compare import Comparison, compare
@@ -21,7 +22,9 @@ from hornbook.device import choose_device
 from hornbook.errors import UserError
 from hornbook.files import write_json
 from hornbook.randomness import python_random
+from hornbook.training.distributed import ALONE
 from hornbook.training.run_folder import RunFolder
+from hornbook.training.update import Training
 
 CHECKPOINTS = 20  # so many on the way, where the recipe doesn't say how often
 MOST_RUNS = 3  # trainings to kill, where one is over before all kills were delivered
@@ -46,7 +49,7 @@ def verify(plan: Plan) -> Certificate:
     The folder with both runs is kept where the user named it, or where something differs.
     """
     _check(plan)
-    check_recipe(read_recipe(plan.recipe, plan.settings))
+    check_settings(read_recipe(plan.recipe, plan.settings))
     out = plan.out or Path(tempfile.mkdtemp(prefix="hornbook-verify-"))
     keep = plan.out is not None
     try:
@@ -72,12 +75,11 @@ def _check(plan: Plan) -> None:
 def _certify(plan: Plan, out: Path) -> Certificate:
     """Prepare, train, kill, resume, compare, all below `out`."""
     begun = time.monotonic()
-    settings = (*plan.settings, *_more_checkpoints(plan))
+    job = new_job(read_recipe(plan.recipe, plan.settings), plan.data, out, ALONE)
+    training, data = job.training, job.dataset.folder.absolute() if isinstance(job, Pretraining) else plan.data
+    settings = (*plan.settings, *_more_checkpoints(training))
     layer = read_recipe(plan.recipe, settings)
-    recipe = check_recipe(layer)
     device = str(choose_device(plan.device))
-    dataset = open_data(recipe, plan.data, out)
-    data, training = dataset.folder.absolute(), recipe.training
     subject = Subject(plan.recipe, settings, data, device, training.steps, training.evaluate_every)
     timeline = _undisturbed(subject, out / "straight")
     kills, found = _killed(plan, subject, timeline, out)
@@ -88,9 +90,8 @@ def _certify(plan: Plan, out: Path) -> Certificate:
     )  # fmt: skip
 
 
-def _more_checkpoints(plan: Plan) -> list[str]:
+def _more_checkpoints(training: Training) -> list[str]:
     """The setting that makes a training save often enough to be killed in it; nothing where the user or recipe says."""
-    training = check_recipe(read_recipe(plan.recipe, plan.settings)).training
     if training.checkpoint_every is not None:
         return []
     every = max(1, training.steps // CHECKPOINTS)

@@ -27,15 +27,15 @@ class Subject:
 
     recipe: str
     settings: tuple[str, ...]
-    data: Path
+    data: Path | None  # where it isn't named in the settings
     device: str
     steps: int
     evaluate_every: int
 
     def train(self, run: Path) -> list[str]:
         """The words behind `hornbook` that begin the run."""
-        place = ["--data", str(self.data), "--out", str(run), "--device", self.device]
-        return ["train", self.recipe, *self.settings, *place]
+        data = ["--data", str(self.data)] if self.data else []
+        return ["train", self.recipe, *self.settings, *data, "--out", str(run), "--device", self.device]
 
     def resume(self, run: Path) -> list[str]:
         """The words behind `hornbook` that go on with it."""

@@ -3,7 +3,19 @@
 from pathlib import Path
 
 
-def import_(source: str, /, *, out: Path, skip_comparison: bool = False, json: bool = False) -> None:
+def import_(
+    source: str,
+    /,
+    *,
+    out: Path,
+    tokenizer: Path | None = None,
+    add_tokens: str | None = None,
+    context_length: int | None = None,
+    rope_scaling: str | None = None,
+    data: Path | None = None,
+    skip_comparison: bool = False,
+    json: bool = False,
+) -> None:
     """Take a published model in: hornbook import ~/models/SmolLM2-135M --out runs/smol. Then generate, chat, finetune.
 
     What opens: gpt2, llama (with linear or llama3 scaling), mistral, qwen2 and qwen3, from safetensors, with a byte
@@ -13,38 +25,38 @@ def import_(source: str, /, *, out: Path, skip_comparison: bool = False, json: b
     Where transformers is installed it is asked the same as this program: ids of hard strings, logits and 32 greedy
     tokens of a few prompts. What was found is kept in the folder; a difference ends the import with exit code 1.
 
+    On its way the model can be changed, a model folder or run of your own too: hornbook import runs/tales --out
+    runs/chatty --add-tokens "<|user|>,<|end|>" --context-length 512 --data runs/tales/data
+
     Parameters
     ----------
     source
         A folder in the layout of Hugging Face, or a name on its hub, which needs the package huggingface_hub
-        (HF_HUB_OFFLINE=1: only what was fetched before).
+        (HF_HUB_OFFLINE=1: only what was fetched before). Also a .bin of llama2.c and OpenAI's folders of GPT-2.
     out
         The model folder to write.
+    tokenizer
+        The tokenizer.bin of a .bin of llama2.c; without it the one beside it.
+    add_tokens
+        Special tokens to add, a comma between. Texts keep their ids and logits; a new token begins as the mean of all.
+    context_length
+        Another context: learned positions are interpolated (or cut off), a Llama's rotation is slowed.
+    rope_scaling
+        How a rotation is slowed for a longer context: theta (the default), linear, llama3, none.
+    data
+        A dataset folder or a text, on which the effect of another context is measured: perplexity before and after.
     skip_comparison
         Don't ask transformers: a large model takes time, and the memory of its weights in float32.
     json
         Print one JSON object with the folder, the architecture, the parameters, the tokenizer and the origin.
     """
-    from hornbook.commands._import_compare import compare_with_outsider
-    from hornbook.commands._import_source import find_source, require_absent
-    from hornbook.commands.base import print_json, talk
-    from hornbook.weights.imported import examine, write_imported
+    from hornbook.commands._import import import_model
+    from hornbook.commands._import_changed import Changes, split_names
+    from hornbook.commands.base import print_json
 
-    require_absent(out)
-    folder, origin = find_source(source)
-    talk(f"reading '{folder}'")
-    found = examine(folder)
-    facts = found.facts()
-    parity = None if skip_comparison else compare_with_outsider(folder, talk)
-    write_imported(found, out, {"imported": origin | facts} | ({"parity": parity} if parity else {}))
+    changes = Changes(split_names(add_tokens), context_length, rope_scaling, data)
+    result = import_model(source, out, changes, tokenizer=tokenizer, compare=not skip_comparison)
     if json:
-        print_json({"folder": str(out), **origin, **facts, "parity": parity})
-        return
-    print(f"imported '{origin['source']}' to '{out}'")
-    for name, fact in facts.items():
-        print(f"{name.replace('_', ' ')}: {fact:,}" if isinstance(fact, int) else f"{name.replace('_', ' ')}: {fact}")
-    if parity:
-        print(
-            f"as in {parity['with']}: ids, logits to {parity['largest_difference']:.1g}, {parity['greedy_tokens']} tokens"
-        )
-    print(f"try: hornbook generate {out} Once")
+        print_json(result.as_json())
+    else:
+        print("\n".join(result.lines()))

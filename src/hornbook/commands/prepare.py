@@ -21,7 +21,8 @@ def prepare(
     Parameters
     ----------
     source
-        village, counting, verdict, meditations, tiny-shakespeare, sms-spam or instructions; or files and folders of your own.
+        village, counting, verdict, meditations, tiny-shakespeare, sms-spam, instructions or preferences; or files and
+        folders of your own.
     out
         The dataset folder to make.
     tokenizer

@@ -11,6 +11,7 @@ def train(
     /,
     *settings: Annotated[str, Parameter(allow_leading_hyphen=True)],
     data: Path | None = None,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
     out: Path | None = None,
     minutes: float | None = None,
     until: str | None = None,
@@ -34,6 +35,9 @@ def train(
         --section.key value, with the sections data, model, optimizer, schedule, training, generation.
     data
         A dataset folder made by hornbook prepare; without it the recipe's own source is prepared into OUT/data.
+    from_
+        A model folder or run to go on from: its settings and tokenizer take the place of the recipe's, its weights are
+        the first ones. Short for --model.from; of its settings only --model.dropout may differ.
     out
         The run folder to make (default: runs/RECIPE).
     minutes
@@ -68,6 +72,7 @@ def train(
 
     deadline = deadline_of(minutes, until)
     flags = [*settings, *(["--training.reduce", reduce] if reduce else [])]
+    flags += ["--model.from", str(from_)] if from_ else []
     out = out or Path("runs") / Path(recipe).stem
     if seeds is not None or vary:
         from hornbook.commands._seeds import train_seeds

@@ -4,6 +4,7 @@ N tokens, B batch, T sequence, V vocabulary.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,12 +15,14 @@ from hornbook.batches.dataset import DOCUMENTS_FILE, Dataset
 from hornbook.batches.token_file import Tokens
 from hornbook.batches.windows import Windows
 from hornbook.errors import UserError
-from hornbook.evaluation.perplexity import MOST_LOGITS, MOST_ROWS
 from hornbook.generation.generate import LanguageModel
 from hornbook.layers.evaluating import evaluating
 from hornbook.layers.loss import IGNORED
+from hornbook.text.reading import Document
 from hornbook.tokenizers.base import END_OF_TEXT, Tokenizer, tokenizer_hash
 
+MOST_LOGITS = 1 << 26  # numbers (256 MB) that one batch may produce
+MOST_ROWS = 64
 MARK = b"\xff"  # stands for <|endoftext|> among the bytes of a text: no UTF-8 has this byte
 
 
@@ -40,6 +43,35 @@ class HeldOut:
             )
         return cls(dataset.tokenizer, dataset.val, _document_starts(dataset))
 
+    @classmethod
+    def written(cls, documents: Iterable[Document], tokenizer: Tokenizer) -> Self:
+        """Any text as this tokenizer writes it, each document closed by <|endoftext|> where there is one.
+
+        Errors: `UserError` for fewer than two tokens.
+        """
+        parts: list[np.ndarray] = []
+        starts: list[int] = []
+        length, end, name = 0, tokenizer.end_of_text, ""
+        for document in documents:
+            if not document.continues:
+                if parts and end is not None:
+                    parts.append(np.array([end]))
+                    length += 1
+                starts.append(length)
+            parts.append(np.array(tokenizer.encode(document.text), dtype=np.int64))
+            length, name = length + len(parts[-1]), document.source
+        if parts and end is not None:
+            parts.append(np.array([end]))
+        tokens = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        if len(tokens) < 2:
+            raise UserError(f"'{name}' has {len(tokens)} tokens, which is too few to be measured on")
+        return cls(tokenizer, tokens, np.array(starts, dtype=np.int64))
+
+    def count_unknown(self) -> int:
+        """How many of the tokens stand for something that the tokenizer doesn't know."""
+        unknown = self.tokenizer.unknown_id
+        return 0 if unknown is None else int((self.tokens[0 : len(self.tokens)] == unknown).sum())
+
     def spelled(self) -> tuple[bytes, np.ndarray]:
         """The bytes of all tokens, `MARK` for <|endoftext|>, and where each token begins (N + 1,), the end included.
 
@@ -47,7 +79,7 @@ class HeldOut:
         Errors: `UserError` where the tokenizer didn't know a part of the text.
         """
         ids = self.tokens[0 : len(self.tokens)].astype(np.int64)
-        if self.tokenizer.unknown_id is not None and (ids == self.tokenizer.unknown_id).any():
+        if self.count_unknown():
             hint = "compare models of one tokenizer, or of tokenizers that lose nothing (bpe)"
             raise UserError("a tokenizer doesn't know all of the validation text, so characters don't count", hint=hint)
         before, base = np.append(-1, ids[:-1]), self.tokenizer.vocab_size
@@ -93,10 +125,15 @@ def _document_starts(dataset: Dataset) -> np.ndarray:
     return np.array(starts, dtype=np.int64)
 
 
-def token_losses(language_model: LanguageModel, tokens: Tokens) -> np.ndarray:
-    """The loss (N - 1,) in nats of every token but the first, read in the model's own windows side by side."""
+def token_losses(language_model: LanguageModel, tokens: Tokens, stride: int | None = None) -> np.ndarray:
+    """The loss (N - 1,) in nats of every token but the first, read in the model's own windows side by side.
+
+    With a `stride` the windows overlap, so that a token has context_length - stride tokens before it or more.
+    """
     model, config = language_model.model, language_model.config
-    windows = Windows(tokens, config.context_length, padded=True, name="the validation part")
+    if stride is not None and stride > config.context_length:
+        raise UserError(f"a stride of {stride} leaves tokens out: the context is {config.context_length}")
+    windows = Windows(tokens, config.context_length, stride, padded=True, name="the validation part")
     rows = min(MOST_ROWS, max(1, MOST_LOGITS // (config.context_length * config.vocab_size)))
     found, device = [], next(model.parameters()).device
     with evaluating(model):

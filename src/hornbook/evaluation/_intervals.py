@@ -1,6 +1,6 @@
-"""How far a measured difference can be trusted: 95 % intervals, Student's t, and what the spread over seeds allows.
+"""How far a measured number can be trusted: 95 % intervals, Student's t, and what the spread over seeds allows.
 
-Student 1908, "The probable error of a mean"; Welch 1947 for two groups whose spreads differ.
+Student 1908, "The probable error of a mean"; Welch 1947 for two groups whose spreads differ; Wilson 1927 for shares.
 """
 
 import math
@@ -18,7 +18,7 @@ MANY = 1000  # degrees of freedom from which on it has
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference and the 95 % interval around it."""
+    """A value (a difference, a share, a mean) and the 95 % interval around it."""
 
     value: float
     low: float
@@ -26,12 +26,24 @@ class Interval:
 
     @property
     def is_clear(self) -> bool:
-        """Whether 0, no difference at all, lies outside."""
+        """Of a difference: whether 0, no difference at all, lies outside."""
         return self.low > 0 or self.high < 0
 
     def reversed(self) -> "Interval":
         """The same difference seen from the other side: b - a -> a - b."""
         return Interval(-self.value, -self.high, -self.low)
+
+
+def wilson(total: float, count: int) -> Interval:
+    """The mean of `count` scores between 0 and 1 that sum to `total`, 1 or more of them: 8, 10 -> 0.8, 0.49 to 0.943.
+
+    Wilson's interval of a share of yes and no. No other scores in this range spread further about the same mean, so
+    for partial ones, such as F1, it errs to the wide side; and it never shrinks to nothing where all are alike.
+    """
+    share, square = total / count, NORMAL**2
+    centre = (share + square / (2 * count)) / (1 + square / count)
+    reach = NORMAL * math.sqrt(share * (1 - share) / count + square / (4 * count**2)) / (1 + square / count)
+    return Interval(share, max(0.0, centre - reach), min(1.0, centre + reach))
 
 
 @cache

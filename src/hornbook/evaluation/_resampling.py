@@ -17,6 +17,7 @@ from hornbook.evaluation._intervals import NORMAL, Interval, student_t
 from hornbook.randomness import key
 
 DRAWS = 10_000
+DRAWS_OF_ONE = 2000  # for the interval of a single model, which decides nothing
 LEAST_BLOCKS = 6  # below it the spread between blocks is itself hardly known
 MOST_BLOCKS = 2000  # more only take longer: the blocks are then made longer, which is safe
 NUMBERS_AT_ONCE = 1 << 22
@@ -74,6 +75,17 @@ def resample(
         totals = [row[starts].sum(axis=1) for row in rows]
         found.append(np.stack([total / totals[-1] for total in totals[:-1]], axis=1))
     return Resampled(means, np.concatenate(found), length, alike / length, widening)
+
+
+def resampled_mean(
+    sums: np.ndarray, sizes: np.ndarray, *, independent: bool = False, draws: int = DRAWS_OF_ONE
+) -> Interval | None:
+    """The mean of one model's losses, `sums` (S,) over pieces of `sizes` (S,), with its interval; None for little text.
+
+    It is the difference from a model that loses nothing.
+    """
+    found = resample(np.stack([np.zeros_like(sums), sums]), sizes, independent=independent, draws=draws)
+    return found.difference(0, 1) if found.is_enough else None
 
 
 def _shortest(pieces: int) -> int:

@@ -1,8 +1,8 @@
-"""What every evaluation is: one measurement of a finished model, as numbers and a few examples to look at."""
+"""What every evaluation is: one measurement of a finished model, as numbers with intervals, and examples to look at."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hornbook.batches.dataset import Dataset
 from hornbook.generation.generate import LanguageModel
@@ -10,14 +10,24 @@ from hornbook.generation.generate import LanguageModel
 
 @dataclass(frozen=True)
 class Findings:
-    """What an evaluation found: `numbers`, name (and unit) -> value, and `examples`, rows of column -> text."""
+    """What an evaluation found: `numbers`, name (and unit) -> value, and `examples`, rows of column -> text.
+
+    `intervals`, name -> (low, high), hold the truth 95 times of 100; a number without one is exact or can't have one.
+    `notes` are sentences on the data that a reader should know, `items` every question with what became of it.
+    """
 
     numbers: dict[str, float]
     examples: list[dict[str, str]] = field(default_factory=list)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    items: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Evaluation(ABC):
-    """A measurement on the shelf, made with its defaults: `Perplexity().run(language_model, dataset)`."""
+    """A measurement on the shelf, made with its defaults: `Perplexity().run(language_model, dataset)`.
+
+    What it asks are its fields: `MultipleChoice(questions).run(language_model, None)`.
+    """
 
     SHELF = True
     description: ClassVar[str]

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.errors import UserError
 from hornbook.finetuning.rows import Row, in_order, pad_rows
 from hornbook.finetuning.trainable import train_only
 from hornbook.layers.evaluating import evaluating
-from hornbook.layers.loss import IGNORED, Batch
+from hornbook.layers.loss import IGNORED, Batch, LossFunction
 from hornbook.models.base import INITIAL_STD, Model, ModelConfig
 
 Pooling = Literal["last", "mean"]
@@ -89,6 +90,28 @@ def label_row(tokens: Sequence[int], class_number: int, max_length: int) -> Row:
         raise UserError("an empty text can't be classified")
     kept = list(tokens[:max_length])
     return Row(kept, [IGNORED] * (len(kept) - 1) + [class_number])
+
+
+def class_weights(numbers: Sequence[int], num_classes: int) -> Tensor:
+    """How much a text of each class counts so that all classes count alike, 1 in the mean: [0, 0, 0, 1] -> [2/3, 2]."""
+    counts = torch.bincount(torch.tensor(numbers), minlength=num_classes)
+    return len(numbers) / (num_classes * counts.clamp(min=1))
+
+
+def class_loss(weights: Tensor | None = None, smoothing: float = 0.0) -> LossFunction:
+    """The loss in which a text counts as much as its class's weight (K,), and no class is asked to be certain.
+
+    With `smoothing` 0.1 the right class is wanted with 0.9 and 0.1 / K more, every other with 0.1 / K (Szegedy et al.
+    2016, section 7): few texts are soon known by heart, and without it the loss then only grows surer.
+    """
+
+    def loss(classifier: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        scores, wanted = classifier(inputs).flatten(0, -2).float(), targets.flatten()
+        own = None if weights is None else weights.to(scores.device)
+        total = F.cross_entropy(scores, wanted, own, ignore_index=IGNORED, reduction="sum", label_smoothing=smoothing)
+        return total, (targets != IGNORED).sum()
+
+    return loss
 
 
 def accuracy(classifier: Classifier, batches: Iterable[Batch]) -> float:

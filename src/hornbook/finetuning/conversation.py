@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hornbook.errors import UserError
-from hornbook.finetuning.entries import read_entries
 from hornbook.finetuning.rows import Row, shifted
 from hornbook.layers.loss import IGNORED
+from hornbook.text.entries import read_entries
 from hornbook.tokenizers.base import Tokenizer
 
 ALPACA = "Below is an instruction that describes a task. Write a response that appropriately completes the request."

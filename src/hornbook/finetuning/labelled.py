@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -10,39 +10,52 @@ from typing import TypeVar
 import numpy as np
 
 from hornbook.errors import UserError, unknown
-from hornbook.finetuning.entries import JSONL, Entry, read_entries
 from hornbook.randomness import key, permute
-from hornbook.text.encoding import detect_encoding
-from hornbook.text.records import lines, read_csv
-
-TABLES = (".csv", ".tsv")
+from hornbook.text.entries import JSONL, Entry, read_entries
+from hornbook.text.tables import ENDINGS, open_table
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A text and the class that a person gave it: Labelled("Ok lar...", "ham")."""
+    """A text and the class that a person gave it, and where it stands: Labelled("Ok lar...", "ham", "'a.csv' line 2")."""
 
     text: str
     label: str
+    place: str = field(default="", compare=False)
 
 
 def read_labelled(path: Path, text_field: str = "text", label_field: str = "label") -> list[Labelled]:
-    """The labelled texts of a .csv or .tsv file with a header, a .jsonl file or a .json list, in file order.
+    """The labelled texts of a .csv or .tsv file, a .jsonl file or a .json list, in file order.
 
-    Numbers and true/false as JSON labels are taken as they are written. Errors: `UserError` with the line for a
-    missing field, an empty text or label, a malformed record; and for a file in which there are not two classes.
+    Columns of a table without a header are named by number, from 1. Numbers and true/false as JSON labels are taken as
+    they are written. Errors: `UserError` with the line for a missing field, an empty text or label, a malformed
+    record; and for a file in which there are not two classes.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (*TABLES, *JSONL, ".json"):
-        raise UserError(f"can't read labelled texts from '{path}'", choices=[*TABLES, *JSONL, ".json"])
-    is_table = path.suffix.lower() in TABLES
-    entries = _table_entries(path, text_field, label_field) if is_table else read_entries(path)
-    found = [Labelled(entry.filled(text_field), _label(entry, label_field)) for entry in entries]
+    found = read_more_labelled(path, text_field, label_field)
     if len({item.label for item in found}) < 2:
         only = f"only '{found[0].label}'" if found else "none"
         raise UserError(f"a classifier needs two classes or more; the column '{label_field}' of '{path}' has {only}")
+    return found
+
+
+def read_more_labelled(
+    path: Path, text_field: str, label_field: str, classes: Sequence[str] | None = None
+) -> list[Labelled]:
+    """As `read_labelled`, of any number of classes; where `classes` are given, all labels are among them.
+
+    Errors: `UserError`, with the line for a label that is not.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (*ENDINGS, *JSONL, ".json"):
+        raise UserError(f"can't read labelled texts from '{path}'", choices=[*ENDINGS, *JSONL, ".json"])
+    is_table = path.suffix.lower() in ENDINGS
+    entries = _table_entries(path, text_field, label_field) if is_table else read_entries(path)
+    found = [Labelled(entry.filled(text_field), _label(entry, label_field), entry.place) for entry in entries]
+    for item in found:
+        if classes is not None and item.label not in classes:
+            raise unknown(f"label at {item.place}:", item.label, classes)
     return found
 
 
@@ -98,6 +111,38 @@ def split(items: Sequence[Item], fractions: Sequence[float]) -> list[list[Item]]
     return parts
 
 
+def split_together(items: Sequence[Labelled], fractions: Sequence[float], seed: int) -> list[list[int]]:
+    """The places of each part, as `split` of a `stratified_order` has them, but copies of a text share one part.
+
+    A copy in the test part would be asked after it was learned. Copies are found as `copies` finds them; where a group
+    of them no longer fits into a part, the next ones go before it. Errors: as `split`.
+    """
+    groups = copies([item.text for item in items])
+    order = stratified_order([items[group[0]].label for group in groups], seed)
+    waiting = [groups[number] for number in order]
+    parts = []
+    for size in map(len, split(range(len(items)), fractions)):
+        part: list[int] = []
+        left = []
+        for group in waiting:
+            part.extend(group) if len(part) + len(group) <= size else left.append(group)
+        parts.append(part)
+        waiting = left
+    parts[-1].extend(place for group in waiting for place in group)
+    return parts
+
+
+def copies(texts: Sequence[str]) -> list[list[int]]:
+    """The places of each text and of its copies: letters of either case, and any blanks, are alike.
+
+    ["Hi  you", "no", "hi you"] -> [[0, 2], [1]].
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, text in enumerate(texts):
+        groups[" ".join(text.casefold().split())].append(place)
+    return list(groups.values())
+
+
 def _shuffled_classes(labels: Sequence[str], seed: int, purpose: str) -> list[list[int]]:
     """For each class, in the order of `class_names`, its places in an order drawn by `seed`."""
     places: dict[str, list[int]] = defaultdict(list)
@@ -118,10 +163,8 @@ def _label(entry: Entry, name: str) -> str:
 
 
 def _table_entries(path: Path, text_field: str, label_field: str) -> Iterator[Entry]:
-    """The rows of a table as entries: one pass for each of the two columns, and one that counts the lines."""
-    encoding = detect_encoding(path)
-    numbered = enumerate(lines(path, encoding), 1)
-    columns = (read_csv(path, encoding, field) for field in (text_field, label_field))
-    for (text, start, _), (label, _, _) in zip(*columns, strict=True):
-        number = next(number for number, (_, line_start, _) in numbered if line_start == start)
-        yield Entry(f"'{path}' line {number}", {text_field: text, label_field: label})
+    """The rows of a table as entries of the two columns."""
+    table = open_table(path, (text_field, label_field))
+    text, label = table.place(text_field), table.place(label_field)
+    for line, fields in table.rows():
+        yield Entry(f"'{path}' line {line}", {text_field: fields[text], label_field: fields[label]})

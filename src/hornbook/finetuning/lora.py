@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from hornbook.errors import UserError
 
+ALL = "all"  # every linear layer of the blocks: not the output, nor a classifier's head
+
 
 class LoRA(nn.Module):
     """A linear layer with its correction: (..., in) -> (..., out). B starts at 0, so nothing changes at first.
@@ -64,23 +66,36 @@ def add_lora(
 ) -> list[str]:
     """Correct every linear layer whose name is, or ends in, one of `layers`; only the corrections train then.
 
-    Out: the names of the corrected layers. What else shall train (a new head) is unfrozen after.
-    Errors: `UserError` for a rank below 1 and for a name that no linear layer has.
+    "all" stands for every linear layer of the blocks. Out: the names of the corrected layers. What else shall train (a
+    new head) is unfrozen after. Errors: `UserError` for a rank below 1, an alpha that is no size, and for a name that
+    no linear layer has.
     """
     if rank < 1:
         raise UserError(f"the rank must be at least 1, not '{rank}'")
+    if not 0 < alpha < math.inf:
+        raise UserError(f"alpha must be above 0, not '{alpha:g}'")
     names = linear_layers(module)
-    chosen = [name for name in names if any(_named(name, layer) for layer in layers)]
     for layer in layers:
         if not any(_named(name, layer) for name in names):
             kinds = dict.fromkeys(".".join(name.split(".")[-2:]) for name in names)
-            raise UserError(f"no linear layer without a correction is named '{layer}'", choices=kinds)
+            choices = [*kinds, ALL] if any(_named(name, ALL) for name in names) else [*kinds]
+            raise UserError(f"no linear layer without a correction is named '{layer}'", choices=choices)
+    chosen = [name for name in names if any(_named(name, layer) for layer in layers)]
     module.requires_grad_(False)
     for name in chosen:
         linear = module.get_submodule(name)
         assert isinstance(linear, nn.Linear), name
         _put(module, name, LoRA(linear, rank, alpha, generator))
     return chosen
+
+
+def corrections(module: nn.Module) -> dict[str, tuple[Tensor, Tensor, float]]:
+    """Every corrected layer with its A (rank, in), its B (out, rank) and alpha / rank; tensors are not copied."""
+    return {
+        name: (part.down.detach(), part.up.detach(), part.scale)
+        for name, part in module.named_modules()
+        if isinstance(part, LoRA)
+    }
 
 
 def merge_lora(module: nn.Module) -> list[str]:
@@ -95,6 +110,8 @@ def merge_lora(module: nn.Module) -> list[str]:
 
 
 def _named(name: str, layer: str) -> bool:
+    if layer == ALL:
+        return "blocks" in name.split(".")
     return name == layer or name.endswith(f".{layer}")
 
 

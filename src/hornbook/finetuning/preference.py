@@ -6,35 +6,15 @@ P pairs, B rows, T positions, V vocabulary.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hornbook.finetuning.conversation import alpaca_prompt, mark
-from hornbook.finetuning.entries import read_entries
 from hornbook.finetuning.rows import Row, in_order, pad_rows
 from hornbook.layers.evaluating import evaluating
 from hornbook.layers.loss import IGNORED, Batch
-from hornbook.tokenizers.base import Tokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class Preference:
-    """What is asked, what about (may be empty), and two answers, of which people chose the first."""
-
-    instruction: str
-    input: str
-    chosen: str
-    rejected: str
-
-    @property
-    def is_tie(self) -> bool:
-        """Whether the answers are the same: its loss is always ln 2 and its gradient 0."""
-        return self.chosen == self.rejected
 
 
 class Pair(NamedTuple):
@@ -43,32 +23,6 @@ class Pair(NamedTuple):
     chosen: Row
     rejected: Row
     reference_margin: float | None = None
-
-
-def read_preferences(path: Path) -> list[Preference]:
-    """The entries `{"instruction", "input" (may be absent), "chosen", "rejected"}` of a .json list or a .jsonl file.
-
-    An entry with two equal answers stays: it teaches nothing (`Preference.is_tie`). Errors: `UserError` with its place
-    for a missing or empty field; for a file without entries.
-    """
-    return [
-        Preference(
-            entry.filled("instruction"),
-            entry.text("input", ""),
-            entry.filled("chosen"),
-            entry.filled("rejected"),
-        )
-        for entry in read_entries(path)
-    ]
-
-
-def preference_pair(preference: Preference, tokenizer: Tokenizer, max_length: int | None = None) -> Pair:
-    """Both answers behind the prompt of the template `alpaca`; only they and their ends count. Errors: as `mark`."""
-    prompt = alpaca_prompt(preference.instruction, preference.input)
-    chosen, rejected = (
-        mark(prompt, answer, tokenizer).row(max_length) for answer in (preference.chosen, preference.rejected)
-    )
-    return Pair(chosen, rejected)
 
 
 def with_reference(pairs: Sequence[Pair], model: nn.Module, pad_id: int, batch_size: int = 16) -> list[Pair]:
@@ -104,24 +58,34 @@ def answer_log_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
     return -losses.view_as(targets).sum(dim=-1)
 
 
+def both_log_probabilities(model: nn.Module, inputs: Tensor) -> Tensor:
+    """ln p of the chosen answers and of the rejected ones: (P, 2, 2, T) -> (P, 2) nats."""
+    rows = inputs.flatten(0, 1)  # (2 P, 2, T)
+    return answer_log_probabilities(model(rows[:, 0]), rows[:, 1]).view(-1, 2)
+
+
 def pair_margins(model: nn.Module, inputs: Tensor) -> Tensor:
     """How much likelier the chosen answers are than the rejected ones: (P, 2, 2, T) -> (P,) nats."""
-    rows = inputs.flatten(0, 1)  # (2 P, 2, T)
-    found = answer_log_probabilities(model(rows[:, 0]), rows[:, 1]).view(-1, 2)  # (P, 2)
+    found = both_log_probabilities(model, inputs)
     return found[:, 0] - found[:, 1]
 
 
-def dpo_loss(margins: Tensor, reference_margins: Tensor, beta: float = 0.1) -> Tensor:
+def dpo_loss(margins: Tensor, reference_margins: Tensor, beta: float = 0.1, label_smoothing: float = 0.0) -> Tensor:
     """-ln sigmoid(beta (margin - reference margin)), elementwise; ln 2 where the model is still its reference.
 
     A margin is ln p(chosen) - ln p(rejected), so this is the paper's loss with its four terms grouped by model.
+    `label_smoothing` is the share of pairs that are taken to be labelled the wrong way round (Mitchell 2023, "A note on
+    DPO with noisy preferences"): the mean of both losses, so weighted.
     """
-    return -F.logsigmoid(beta * (margins - reference_margins))
+    rewards = beta * (margins - reference_margins)
+    return -(1 - label_smoothing) * F.logsigmoid(rewards) - label_smoothing * F.logsigmoid(-rewards)
 
 
-def preference_loss(model: nn.Module, inputs: Tensor, targets: Tensor, beta: float = 0.1) -> tuple[Tensor, Tensor]:
+def preference_loss(
+    model: nn.Module, inputs: Tensor, targets: Tensor, beta: float = 0.1, label_smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """The loss for the training loop: a batch of `pad_pairs` -> (sum over pairs, their count)."""
-    losses = dpo_loss(pair_margins(model, inputs), targets, beta)
+    losses = dpo_loss(pair_margins(model, inputs), targets, beta, label_smoothing)
     return losses.sum(), torch.tensor(len(losses), device=losses.device)
 
 

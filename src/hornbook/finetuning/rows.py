@@ -10,9 +10,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from hornbook.errors import UserError
-from hornbook.layers.loss import IGNORED, Batch
+from hornbook.layers.loss import IGNORED, Batch, language_model_loss
 from hornbook.randomness import key, permute
 from hornbook.tokenizers.base import Tokenizer
 
@@ -101,3 +102,17 @@ def in_order(items: Sequence[Item], collate: Callable[[Sequence[Item]], Batch], 
     """All items in order, for evaluation; the last batch may be smaller: 149 items, 8 -> 19 batches."""
     for first in range(0, len(items), batch_size):
         yield collate(items[first : first + batch_size])
+
+
+def answer_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss of pretraining, for rows of which little is asked: (B, T) each -> (sum in nats, count)."""
+    return asked_loss(model, model.hidden(inputs), targets)  # type: ignore[operator]
+
+
+def asked_loss(model: nn.Module, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss from the vectors before the output layer, (B, T, C), which is computed only where something is asked.
+
+    Of a conversation nine tokens in ten are only read, and with a large vocabulary their logits are most of the memory.
+    """
+    asked = targets != IGNORED
+    return language_model_loss(model.logits(hidden[asked]), targets[asked])  # type: ignore[operator]

@@ -1,11 +1,14 @@
 """Tokens after a prompt, and a model with its tokenizer: text in, text out (what `hornbook.load(folder)` returns)."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 from torch import Tensor
 
+from hornbook.chat_template import Message
+from hornbook.conventions import Conventions, plain
 from hornbook.errors import UserError
+from hornbook.generation.conversation import require_known, written_for
 from hornbook.generation.lockstep import Picker, generate_batch
 from hornbook.generation.sampling import Sampling
 from hornbook.generation.text_stream import StopStrings, TextStream
@@ -30,11 +33,11 @@ def generate_tokens(
     on are never drawn. The model is in evaluation mode while the iterator lives.
     Errors: `UserError` for an empty prompt, `max_new_tokens` below 1, or logits without numbers.
     """
-    pick = Picker(sampling, seed, frozenset(stop_ids), vocab_size)
+    return _alone(model, prompt_ids, Picker(sampling, seed, frozenset(stop_ids), vocab_size), max_new_tokens)
+
+
+def _alone(model: Model, prompt_ids: Sequence[int], pick: Picker, max_new_tokens: int) -> Iterator[int]:
     return (token for _, token in generate_batch(model, [prompt_ids], pick, max_new_tokens=max_new_tokens))
-
-
-SHOWN_UNKNOWN = 5  # of a prompt's unknown characters or words, in the message
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -55,15 +58,27 @@ class LanguageModel:
     >>> for piece in model.stream("Once", seed=1): print(piece, end="", flush=True)
     """
 
-    def __init__(self, model: Model, tokenizer: Tokenizer, info: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        info: dict[str, Any] | None = None,
+        conventions: Conventions | None = None,
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.info = info or {}
+        self._conventions = conventions
 
     @property
     def config(self) -> ModelConfig:
         """The model's config."""
         return self.model.config
+
+    @property
+    def conventions(self) -> Conventions:
+        """How its texts begin and end, and its chat template."""
+        return self._conventions or plain(self.tokenizer)
 
     def generate(
         self,
@@ -74,7 +89,7 @@ class LanguageModel:
         stop: Sequence[str] = (),
         **sampling: Unpack[SamplingOptions],
     ) -> str:
-        """The text that follows `prompt`: at most `max_new_tokens` tokens, up to <|endoftext|> or a string of `stop`.
+        """The text that follows `prompt`: at most `max_new_tokens` tokens, up to the model's end or a string of `stop`.
 
         Same arguments, same text. An empty prompt begins a document. Errors: `UserError`, see `stream`.
         """
@@ -95,17 +110,46 @@ class LanguageModel:
         <|endoftext|> to begin from, and for a prompt with characters or words that the tokenizer doesn't know.
         """
         prompt_ids = self.prompt_ids(prompt)
-        pieces = generate_tokens(
-            self.model,
-            prompt_ids,
-            Sampling(**sampling),
-            max_new_tokens=max_new_tokens,
-            seed=seed,
-            stop_ids=self._stop_ids(),
-            vocab_size=self.tokenizer.vocab_size,
-        )
+        pick = Picker(Sampling(**sampling), seed, self.conventions.ends, self.tokenizer.vocab_size)
+        tokens = _alone(self.model, prompt_ids, pick, max_new_tokens)
         text = TextStream(self.tokenizer, prompt_ids if prompt else ())
-        return Continuation(prompt_ids, pieces, text, StopStrings(stop), max_new_tokens)
+        return Continuation(prompt_ids, tokens, text, StopStrings(stop), max_new_tokens)
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int = 512,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        **sampling: Unpack[SamplingOptions],
+    ) -> str:
+        """The answer to the last of `messages`, each a dict with role and content. Errors: `UserError`, see `stream_chat`."""
+        return "".join(self.stream_chat(messages, max_new_tokens=max_new_tokens, seed=seed, stop=stop, **sampling))
+
+    def stream_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int = 512,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        **sampling: Unpack[SamplingOptions],
+    ) -> "Continuation":
+        """As `chat`, piece by piece. Where the context is full the oldest turns are left out, the system's text never.
+
+        How many messages were is in `left_out`; the answer ends where the context does.
+        Errors: `UserError` where the model has no chat template, a message is none or doesn't fit in the context
+        alone, and as `stream`.
+        """
+        asked = written_for(
+            messages, self.conventions.template, self.tokenizer, self.config.context_length, max_new_tokens
+        )
+        ends = self.conventions.ends | asked.ends
+        pick = Picker(Sampling(**sampling), seed, ends, self.tokenizer.vocab_size)
+        tokens = _alone(self.model, asked.prompt_ids, pick, asked.max_new_tokens)
+        text, stops = TextStream(self.tokenizer), StopStrings(stop)
+        return Continuation(asked.prompt_ids, tokens, text, stops, asked.max_new_tokens, asked.left_out)
 
     def generate_many(
         self,
@@ -123,7 +167,7 @@ class LanguageModel:
         streams = [TextStream(self.tokenizer, prompt) for prompt in prompts]
         stops = [StopStrings(stop) for _ in prompts]
         texts = ["" for _ in prompts]
-        draw = Picker(Sampling(**sampling), seed, self._stop_ids(), self.tokenizer.vocab_size)
+        draw = Picker(Sampling(**sampling), seed, self.conventions.ends, self.tokenizer.vocab_size)
 
         def pick(number: int, place: int, logits: Tensor, row: Sequence[int]) -> int | None:
             return None if stops[number].stopped else draw(number, place, logits, row)
@@ -137,34 +181,35 @@ class LanguageModel:
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """The tokens that generation starts from. Errors: `UserError`, see `stream`."""
+        before = list(self.conventions.before)
         if not prompt:
-            if self.tokenizer.end_of_text is None:
+            if not before and self.tokenizer.end_of_text is None:
                 raise UserError(
                     "the prompt is empty, and this model has no <|endoftext|> to begin from", hint="begin with a word"
                 )
-            return [self.tokenizer.end_of_text]
-        if unknown := self.tokenizer.unknown_parts(prompt):
-            shown = ", ".join(f"'{part}'" for part in list(unknown)[:SHOWN_UNKNOWN])
-            more = f" and {len(unknown) - SHOWN_UNKNOWN} more" if len(unknown) > SHOWN_UNKNOWN else ""
-            hint = f"the {self.tokenizer.kind} vocabulary holds what the training text has; write it otherwise"
-            raise UserError(f"the prompt has what this model can't read: {shown}{more}", hint=hint)
-        return self.tokenizer.encode(prompt)
-
-    def _stop_ids(self) -> frozenset[int]:
-        end = self.tokenizer.end_of_text
-        return frozenset() if end is None else frozenset({end})
+            return before or [cast(int, self.tokenizer.end_of_text)]
+        require_known("the prompt", prompt, self.tokenizer)
+        return [*before, *self.tokenizer.encode(prompt)]
 
 
 class Continuation(Iterator[str]):
     """Pieces of text as they are certain; what they came to stands in `text`, `tokens` and `stopped_by`.
 
+    Of a conversation, `left_out` counts the messages that had no room; None where it is none.
     `stopped_by` is None while it runs, then "end of text", "stop string" or "length" (max_new_tokens).
     """
 
     def __init__(
-        self, prompt_ids: list[int], tokens: Iterator[int], stream: TextStream, stops: StopStrings, max_new_tokens: int
+        self,
+        prompt_ids: list[int],
+        tokens: Iterator[int],
+        stream: TextStream,
+        stops: StopStrings,
+        max_new_tokens: int,
+        left_out: int | None = None,
     ) -> None:
         self.prompt_ids = prompt_ids
+        self.left_out = left_out
         self.text = ""
         self.tokens: list[int] = []
         self.stopped_by: str | None = None
@@ -180,11 +225,15 @@ class Continuation(Iterator[str]):
     def _run(self, tokens: Iterator[int], stream: TextStream, stops: StopStrings) -> Iterator[str]:
         for token in tokens:
             self.tokens.append(token)
-            if piece := stops.push(stream.push(token)):
+            if piece := self._bare(stops.push(stream.push(token))):
                 yield piece
             if stops.stopped:
                 break
-        if piece := stops.push(stream.finish()) + stops.finish():
+        if piece := self._bare(stops.push(stream.finish()) + stops.finish()):
             yield piece
         full = len(self.tokens) == self._max_new_tokens
         self.stopped_by = "stop string" if stops.stopped else "length" if full else "end of text"
+
+    def _bare(self, piece: str) -> str:
+        """An answer without the space that some templates leave to it: they write it themselves in what was said before."""
+        return piece if self.left_out is None or self.text else piece.lstrip()

@@ -22,15 +22,20 @@ def causal_attention(
     """softmax(Q K^T / sqrt(D) + bias) V, where query i sees keys 0 .. S - T + i, the last `window` of them if given.
 
     In: queries (B, H, T, D), keys and values (B, K, S, D) with S >= T; `dropout` on the weights (0 when evaluating);
-    `bias` (H, T, S) where positions speak through the scores. Out: (B, H, T, D).
+    `bias` (H, T, S) or (B, 1 or H, T, S) where positions or `segment_bias` speak through the scores. Out: (B, H, T, D).
     The fused kernel of torch is as fast on a CPU as the written-out form, at every length we train.
     """
     num_new, num_all = queries.shape[2], keys.shape[2]
+    if bias is not None:
+        mask = _hide_future(bias, window).to(queries.dtype)
+        return _fused(queries, keys, values, dropout, mask if mask.dim() == 4 else mask[None])
     if window is not None and num_all > window:
         return _windowed(queries, keys, values, dropout, window)
-    own_triangle = bias is None and num_new == num_all and num_new > 1  # the kernel builds it, and skips what it hides
-    mask = None if own_triangle else _mask(num_new, num_all, bias, queries)
-    return _fused(queries, keys, values, dropout, mask, own_triangle)
+    if num_new == 1:  # the last token alone sees all
+        return _fused(queries, keys, values, dropout, None)
+    own_triangle = num_new == num_all  # the kernel builds it, and skips what it hides
+    hidden = None if own_triangle else causal_mask(num_new, num_all, device=queries.device)
+    return _fused(queries, keys, values, dropout, hidden, own_triangle)
 
 
 def _windowed(queries: Tensor, keys: Tensor, values: Tensor, dropout: float, window: int) -> Tensor:
@@ -52,13 +57,6 @@ def _fused(
     )
 
 
-def _mask(num_new: int, num_all: int, bias: Tensor | None, like: Tensor) -> Tensor | None:
-    """What the kernel is to add or to hide: nothing for the last token alone, which sees all."""
-    if bias is None:
-        return None if num_new == 1 else causal_mask(num_new, num_all, device=like.device)
-    return _hide_future(bias).to(like.dtype)[None]  # (1, H, T, S)
-
-
 def _hide_future(scores: Tensor, window: int | None = None) -> Tensor:
     """(..., T, S) -> the same, with -inf where a key comes after the query: softmax makes an exact 0 of it."""
     mask = causal_mask(scores.shape[-2], scores.shape[-1], scores.device, window)
@@ -75,10 +73,19 @@ def causal_mask(num_new: int, num_all: int, device: torch.device | None = None, 
     return mask if window is None else mask.triu(past - window + 1)
 
 
+def segment_bias(segments: Tensor) -> Tensor:
+    """What keeps texts in one row from seeing each other: the number of each token's text (B, T) -> (B, 1, T, T).
+
+    0 within a text and -inf between two: [[1, 1, 2]] -> [[[[0, 0, -inf], [0, 0, -inf], [-inf, -inf, 0]]]].
+    """
+    same = segments[:, None, :, None] == segments[:, None, None, :]  # (B, 1, T, T)
+    return torch.zeros(same.shape, device=same.device).masked_fill(~same, float("-inf"))
+
+
 def attention_weights(queries: Tensor, keys: Tensor, bias: Tensor | None = None, window: int | None = None) -> Tensor:
     """The weights that `causal_attention` applies, to look at: queries (B, H, T, D), keys (B, K, S, D) -> (B, H, T, S).
 
-    Every row sums to 1. `bias` (H, T, S) and `window` as there.
+    Every row sums to 1. `bias` and `window` as there.
     """
     keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
     scores = queries @ keys.transpose(-2, -1) / math.sqrt(queries.shape[-1])

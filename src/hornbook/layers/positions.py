@@ -62,6 +62,14 @@ def rotate(heads: Tensor, cosines: Tensor, signed_sines: Tensor) -> Tensor:
     return heads * cosines + partners * signed_sines
 
 
+def rows_of_tables(tables: Tables, rows: slice | Tensor) -> Tables:
+    """The rows for some positions: a slice -> (T, D) each; (B, T), where each text has its own -> (B, 1, T, D)."""
+    cosines, signed_sines = tables
+    if isinstance(rows, slice):
+        return cosines[rows], signed_sines[rows]
+    return cosines[rows].unsqueeze(1), signed_sines[rows].unsqueeze(1)
+
+
 class ALiBi(nn.Module):
     """A straight line in each head: a key loses slope x distance from its score. Nothing is learned.
 
@@ -128,6 +136,14 @@ def at_distances(values: Tensor, num_new: int) -> Tensor:
     places = torch.arange(values.shape[-1], device=values.device)
     distances = (places[-num_new:, None] - places).clamp(min=0)  # (T, S)
     return values[:, distances]
+
+
+def places_in_segments(segments: Tensor) -> Tensor:
+    """Where each token stands in its own text, when several stand in a row: [[1, 1, 1, 2, 2, 0]] -> [[0, 1, 2, 0, 1, 0]]."""
+    places = torch.arange(segments.shape[1], device=segments.device)
+    begins = torch.ones_like(segments, dtype=torch.bool)
+    begins[:, 1:] = segments[:, 1:] != segments[:, :-1]
+    return places - (places * begins).cummax(dim=1).values
 
 
 def _geometric(count: int) -> Tensor:

@@ -50,10 +50,12 @@ class Model(nn.Module, ABC):
     config: ModelConfig
 
     @abstractmethod
-    def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+    def hidden(self, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
         """The vectors before the output layer, after the final norm: (B, T) int64 -> (B, T, C).
 
-        With a cache, `tokens` are the ones that follow those it holds; it then holds them too.
+        With a cache, `tokens` are the ones that follow those it holds; it then holds them too. `NotImplementedError`
+        where its texts have different lengths (`SeatCache`) and this model knows one length at a time.
+        `segments` (B, T) number the texts that stand in one row, each of which is read as if it were alone; no cache.
         Errors: `TypeError` for tokens that are not integers, `ValueError` for ids or lengths out of range.
         """
 
@@ -61,9 +63,9 @@ class Model(nn.Module, ABC):
     def logits(self, hidden: Tensor) -> Tensor:
         """The output layer alone: (..., C) -> (..., V)."""
 
-    def forward(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
         """Scores of every next token: (B, T) int64 -> (B, T, V)."""
-        return self.logits(self.hidden(tokens, cache))
+        return self.logits(self.hidden(tokens, cache, segments))
 
     @abstractmethod
     def new_cache(self, batch_size: int, length: int | None = None, dtype: torch.dtype | None = None) -> KVCache:

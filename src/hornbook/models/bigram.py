@@ -30,8 +30,11 @@ class Bigram(Model):
             config.vocab_size, config.vocab_size, _weight=torch.zeros(config.vocab_size, config.vocab_size)
         )
 
-    def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
-        """The looked-up rows, (B, T) -> (B, T, V): here C is V, and the output layer has nothing left to do."""
+    def hidden(self, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
+        """The looked-up rows, (B, T) -> (B, T, V): here C is V, and the output layer has nothing left to do.
+
+        No token is told of another, so `segments` change nothing.
+        """
         self.check_tokens(tokens, cache.length if cache else 0)
         if cache is not None:
             cache.advance(tokens.shape[1])

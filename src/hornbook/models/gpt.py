@@ -14,11 +14,20 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from hornbook.layers.attention import attention_weights, causal_attention
+from hornbook.layers.attention import attention_weights, causal_attention, segment_bias
 from hornbook.layers.feed_forward import FeedForward
 from hornbook.layers.kv_cache import KVCache
 from hornbook.layers.norms import LayerNorm
-from hornbook.layers.positions import ALiBi, RelativeBias, Tables, rotary_tables, rotate, sinusoidal_table
+from hornbook.layers.positions import (
+    ALiBi,
+    RelativeBias,
+    Tables,
+    places_in_segments,
+    rotary_tables,
+    rotate,
+    rows_of_tables,
+    sinusoidal_table,
+)
 from hornbook.models.base import Model, ModelConfig, SelfAttention, initialise, start_large
 
 ROTARY_THETA = 10000.0  # the base of the paper (Su et al. 2021)
@@ -55,7 +64,15 @@ class Places(NamedTuple):
     """What attention is told of positions: nothing where they are added to the embeddings, or absent."""
 
     tables: Tables | None = None  # turn queries and keys, (T, D) each
-    bias: Tensor | None = None  # is added to the scores, (H, T, S)
+    bias: Tensor | None = (
+        None  # is added to the scores, (H, T, S); where it parts texts of one row too, (B, 1 or H, T, T)
+    )
+
+    def apart(self, between: Tensor | None) -> "Places":
+        """The same where `between` (B, 1, 1 or T, S) hides with -inf what a token must not see."""
+        if between is None:
+            return self
+        return self._replace(bias=between if self.bias is None else self.bias + between)
 
 
 class Attention(SelfAttention):
@@ -142,13 +159,14 @@ class GPT(Model):
             for table in (part for part in self.children() if isinstance(part, nn.Embedding)):
                 start_large(table)  # small ones, untied, held GPT-2 small on a short story at 5.8 nats for 90 steps
 
-    def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+    def hidden(self, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
         """(B, T) int64 -> (B, T, C), after the final norm."""
-        past = cache.length if cache is not None else 0
-        self.check_tokens(tokens, past)
-        end = past + tokens.shape[1]
-        x = self.dropout(self._with_positions(self.token_embedding(tokens), past, end))  # (B, T, C)
-        places = self._places(past, end)
+        self.check_tokens(tokens, cache.length if cache is not None else 0)
+        rows = slice(0, tokens.shape[1]) if cache is None else cache.positions(tokens.shape[1])
+        places = self._places(rows).apart(None if cache is None else cache.bias())
+        if segments is not None:
+            rows, places = places_in_segments(segments), places.apart(segment_bias(segments))
+        x = self.dropout(self._with_positions(self.token_embedding(tokens), rows))  # (B, T, C)
         for layer, block in enumerate(self.blocks):
             x = block(x, places, layer, cache)
         if cache is not None:
@@ -190,22 +208,24 @@ class GPT(Model):
             case "relative":
                 self.position_bias = RelativeBias(config.num_heads)
 
-    def _with_positions(self, x: Tensor, start: int, end: int) -> Tensor:
-        """The embeddings of tokens start .. end - 1 with their positions' rows, where these are added: (B, T, C)."""
+    def _with_positions(self, x: Tensor, rows: slice | Tensor) -> Tensor:
+        """The embeddings with their positions' `rows` of a table, where these are added: (B, T, C)."""
         match self.config.positions:
             case "learned":
-                return x + self.position_embedding.weight[start:end]
+                return x + self.position_embedding.weight[rows]
             case "sinusoidal":  # as in the paper, section 3.4; without the factor, tokens drown in sines that reach 1
-                return x * math.sqrt(self.config.embed_dim) + self.position_table[start:end]
+                return x * math.sqrt(self.config.embed_dim) + self.position_table[rows]
             case _:
                 return x
 
-    def _places(self, start: int, end: int) -> Places:
-        """What the attention of every layer is told of tokens start .. end - 1."""
+    def _places(self, rows: slice | Tensor) -> Places:
+        """What the attention of every layer is told of the tokens at these positions."""
         match self.config.positions:
             case "rotary":
-                return Places(tables=(self.cosines[start:end], self.signed_sines[start:end]))
+                return Places(tables=rows_of_tables((self.cosines, self.signed_sines), rows))
             case "alibi" | "relative":
-                return Places(bias=self.position_bias(end - start, end))
+                if not isinstance(rows, slice):
+                    raise NotImplementedError("these positions know one length at a time")
+                return Places(bias=self.position_bias(rows.stop - rows.start, rows.stop))
             case _:
                 return Places()

@@ -7,18 +7,18 @@ B batch, T tokens, C embed_dim, H query heads, K key/value heads, D head_dim, V 
 """
 
 import math
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from hornbook.config import Settings
-from hornbook.layers.attention import attention_weights, causal_attention
+from hornbook.layers.attention import attention_weights, causal_attention, segment_bias
 from hornbook.layers.feed_forward import SwiGLU
 from hornbook.layers.kv_cache import KVCache
 from hornbook.layers.norms import RMSNorm
-from hornbook.layers.positions import Tables, rotary_tables, rotate, slower, slower_where_slow
+from hornbook.layers.positions import Tables, rotary_tables, rotate, rows_of_tables, slower, slower_where_slow
 from hornbook.models.base import Model, ModelConfig, SelfAttention, initialise, start_large
 
 QUERY_GAIN = (
@@ -87,6 +87,13 @@ class LlamaConfig(ModelConfig):
         return self
 
 
+class Places(NamedTuple):
+    """What attention is told of positions: the tables that turn, (T, D) each, and what parts texts of one row."""
+
+    tables: Tables
+    bias: Tensor | None = None  # (B, 1, T, T)
+
+
 class Attention(SelfAttention):
     """Causal self-attention with rotated queries and keys, and several query heads to a key/value head.
 
@@ -107,12 +114,13 @@ class Attention(SelfAttention):
         if isinstance(self.query_norm, RMSNorm) and not self.query_norm.weight.is_meta:
             nn.init.constant_(self.query_norm.weight, QUERY_GAIN)
 
-    def forward(self, x: Tensor, tables: Tables, layer: int, cache: KVCache | None) -> Tensor:
-        """(B, T, C) -> (B, T, C); `tables` turn the T positions, `layer` is the block's place in the cache."""
-        queries, keys, values = self.project(x, tables)
+    def forward(self, x: Tensor, places: Places, layer: int, cache: KVCache | None) -> Tensor:
+        """(B, T, C) -> (B, T, C); `layer` is the block's place in the cache."""
+        queries, keys, values = self.project(x, places.tables)
         if cache is not None:
             keys, values = cache.append(layer, keys, values)  # (B, K, S, D)
-        mixed = causal_attention(queries, keys, values, self.dropout if self.training else 0.0, window=self.window)
+        dropout = self.dropout if self.training else 0.0
+        mixed = causal_attention(queries, keys, values, dropout, places.bias, self.window)
         return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # (B, T, C)
 
     def project(self, x: Tensor, tables: Tables) -> tuple[Tensor, Tensor, Tensor]:
@@ -121,10 +129,10 @@ class Attention(SelfAttention):
         queries, keys, values = heads.split(self.parts, dim=1)
         return rotate(self.query_norm(queries), *tables), rotate(self.key_norm(keys), *tables), values
 
-    def weights(self, x: Tensor, places: Tables) -> Tensor:
+    def weights(self, x: Tensor, places: Places) -> Tensor:
         """(B, T, C) -> (B, H, T, T)."""
-        queries, keys, _ = self.project(x, places)
-        return attention_weights(queries, keys, window=self.window)
+        queries, keys, _ = self.project(x, places.tables)
+        return attention_weights(queries, keys, places.bias, self.window)
 
 
 class Block(nn.Module):
@@ -138,9 +146,9 @@ class Block(nn.Module):
         self.feed_forward = SwiGLU(config.embed_dim, config.hidden_dim)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, tables: Tables, layer: int, cache: KVCache | None) -> Tensor:
+    def forward(self, x: Tensor, places: Places, layer: int, cache: KVCache | None) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), tables, layer, cache))
+        x = x + self.dropout(self.attention(self.attention_norm(x), places, layer, cache))
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))  # type: ignore[no-any-return]
 
 
@@ -171,15 +179,20 @@ class Llama(Model):
         if self.output is not None:
             start_large(self.token_embedding)
 
-    def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
-        """(B, T) int64 -> (B, T, C), after the final norm."""
-        past = cache.length if cache is not None else 0
-        self.check_tokens(tokens, past)
-        end = past + tokens.shape[1]
-        tables = self.cosines[past:end], self.signed_sines[past:end]  # (T, D) each
+    def hidden(self, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
+        """(B, T) int64 -> (B, T, C), after the final norm.
+
+        Positions run on through all `segments`: turned queries and keys know their distance only.
+        """
+        self.check_tokens(tokens, cache.length if cache is not None else 0)
+        rows = slice(0, tokens.shape[1]) if cache is None else cache.positions(tokens.shape[1])
+        bias = cache.bias() if cache is not None else None if segments is None else segment_bias(segments)
+        if isinstance(rows, Tensor) and (self.config.sliding_window or math.inf) < self.config.context_length:
+            raise NotImplementedError("a sliding window knows one length at a time")
+        places = Places(rows_of_tables((self.cosines, self.signed_sines), rows), bias)
         x = self.dropout(self.token_embedding(tokens))  # (B, T, C)
         for layer, block in enumerate(self.blocks):
-            x = block(x, tables, layer, cache)
+            x = block(x, places, layer, cache)
         if cache is not None:
             cache.advance(tokens.shape[1])
         return self.final_norm(x)  # type: ignore[no-any-return]

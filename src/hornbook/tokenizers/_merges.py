@@ -11,6 +11,7 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import AnyStr
 
 Pair = tuple[int, int]
 
@@ -129,10 +130,11 @@ def learn_merges_in_bulk(texts: Iterable[str], num_merges: int, pattern: str) ->
     return [(ranks[left], ranks[right]) for left, right in parents(ranks)]
 
 
-def parents(ranks: Mapping[bytes, int]) -> list[tuple[bytes, bytes]]:
+def parents(ranks: Mapping[AnyStr, int]) -> list[tuple[AnyStr, AnyStr]]:
     """From which two tokens each longer token was merged, in the order of ranks; the inverse of learning.
 
-    A token is what merges of lower rank make of its bytes, and its own merge last. {a: 0, b: 1, ab: 2} -> [(a, b)].
+    A token is what merges of lower rank make of its bytes (or, of a text, its characters), and its own merge last:
+    {a: 0, b: 1, ab: 2} -> [(a, b)].
     Errors: ValueError for a token that no two tokens of lower rank make.
     """
     found = []
@@ -145,7 +147,7 @@ def parents(ranks: Mapping[bytes, int]) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _merge_below(token: bytes, limit: int, ranks: Mapping[bytes, int]) -> list[bytes]:
+def _merge_below(token: AnyStr, limit: int, ranks: Mapping[AnyStr, int]) -> list[AnyStr]:
     """The parts of a token after all merges of a rank below `limit`, lowest first, leftmost first."""
     parts = [token[place : place + 1] for place in range(len(token))]
     while len(parts) > 1:

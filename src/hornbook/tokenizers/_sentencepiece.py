@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from hornbook.errors import UserError
 from hornbook.tokenizers._byte_level import read_specials
 from hornbook.tokenizers._merges import apply_merges
-from hornbook.tokenizers.base import END_OF_TEXT, Tokenizer, require_ids, require_unicode
+from hornbook.tokenizers.base import END_OF_TEXT, Tokenizer, require_ids
 
 SPACE = "▁"
 REPLACE = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
@@ -51,6 +51,11 @@ class SentencePieceBPE(Tokenizer):
         self._vocab_size: int = max(self._bytes) + 1
 
     @property
+    def scheme(self) -> str:
+        """Who puts a "▁" before a text: 'normalizer' always does, the pre_tokenizer by one of `SCHEMES`."""
+        return self._scheme
+
+    @property
     def _swallows_space(self) -> bool:
         """Whether a text that begins with a space gets the ids of the same text without it."""
         return self._scheme in ("always", "first")
@@ -69,17 +74,17 @@ class SentencePieceBPE(Tokenizer):
         """The largest id and one."""
         return self._vocab_size
 
-    def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
-        """As every tokenizer, except that after a special token no "▁" is put before the text where only the first has one."""
-        if not allow_special or self._scheme != "first":
-            return super().encode(text, allow_special=allow_special)
-        require_unicode(text)
-        ids: list[int] = []
-        for place, part in enumerate(self._special_splitter.split(text)):
-            if place % 2:
-                ids.append(self.special_tokens[part])
-            elif part:
-                ids.extend(self._encode(part, begins=place == 0))
+    def encode_parts(self, parts: Sequence[str | int]) -> list[list[int]]:
+        """The ids of each part. A "▁" is put before a text that goes on after a special token, but not with `first`."""
+        ids: list[list[int]] = []
+        before: str | int | None = None
+        for part in parts:
+            if isinstance(part, int):
+                ids.append([part])
+            else:
+                begins = before is None or (isinstance(before, int) and self._scheme != "first")
+                ids.append(self._encode(part, begins))
+            before = part if part != "" else before
         return ids
 
     def encode_ordinary(self, text: str) -> list[int]:
@@ -90,7 +95,7 @@ class SentencePieceBPE(Tokenizer):
         if not text:
             return []
         spaced = text.replace(" ", SPACE)
-        if self._scheme == "normalizer" or (begins and self._swallows_space and not spaced.startswith(SPACE)):
+        if begins and (self._scheme == "normalizer" or (self._swallows_space and not spaced.startswith(SPACE))):
             spaced = SPACE + spaced
         ids = [token_id for character in spaced for token_id in self._characters(character)]
         return apply_merges(ids, self._merges)

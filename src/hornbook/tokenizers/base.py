@@ -109,13 +109,18 @@ class Tokenizer(ABC):
         require_unicode(text)
         if not allow_special or not self.special_tokens:
             return self.encode_ordinary(text)
-        ids: list[int] = []
-        for place, part in enumerate(self._special_splitter.split(text)):
-            if place % 2:  # a split by a captured pattern alternates: text, special, text, ...
-                ids.append(self.special_tokens[part])
-            elif part:
-                ids.extend(self.encode_ordinary(part))
-        return ids
+        # A split by a captured pattern alternates: text, special, text, ...
+        split = enumerate(self._special_splitter.split(text))
+        parts = [self.special_tokens[part] if place % 2 else part for place, part in split]
+        return [token for ids in self.encode_parts(parts) for token in ids]
+
+    def encode_parts(self, parts: Sequence[str | int]) -> list[list[int]]:
+        """The ids of each part of one text: special tokens are given as ids, all else is ordinary text.
+
+        >>> tokenizer.encode_parts(["Hi", 50256, " you"])
+        [[17250], [50256], [345]]
+        """
+        return [[part] if isinstance(part, int) else self.encode_ordinary(part) if part else [] for part in parts]
 
     def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
         """The ids of each text, special tokens not recognised; the same ids as `encode`, possibly faster."""

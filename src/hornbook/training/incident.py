@@ -10,18 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from hornbook.config import Layer
 from hornbook.errors import UserError
 from hornbook.files import new_folder, read_json, require_space, sha256_of, system_error, write_json
 from hornbook.layers.loss import Batch
-from hornbook.models.base import Model
+from hornbook.models.base import ModelConfig
 from hornbook.training.diagnosis import Finding, first_wrong_layer
 from hornbook.training.run_folder import RunFolder
 
@@ -82,7 +82,7 @@ class Incident:
 
 
 def incident_of(
-    model: Model,
+    model: nn.Module,
     trouble: Trouble,
     settings: Layer,
     microbatches: Sequence[Batch],
@@ -97,11 +97,12 @@ def incident_of(
     if compute:
         with suppress(torch.OutOfMemoryError):  # looking takes more than the step did, which may have had just enough
             finding = first_wrong_layer(model, compute, trouble.loss)
-    kind, config = type(model).__module__.rpartition(".")[2], model.config.model_dump(mode="json")
-    return Incident(trouble, finding, settings, kind, config, made_on(model), microbatches, weights)
+    kind, config = type(model).__module__.rpartition(".")[2], cast(ModelConfig, model.config)
+    described = config.model_dump(mode="json")
+    return Incident(trouble, finding, settings, kind, described, made_on(model), microbatches, weights)
 
 
-def made_on(model: Model) -> dict[str, Any]:
+def made_on(model: nn.Module) -> dict[str, Any]:
     """What decides the last bit of what this process computes: device, threads, torch."""
     device = next(model.parameters()).device.type
     return {"device": device, "threads": torch.get_num_threads(), "torch": str(torch.__version__)}

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from hornbook.config import Settings
 from hornbook.device import Precision, autocast
 from hornbook.layers.loss import IGNORED, Batch, LossFunction
-from hornbook.models.base import Model
 from hornbook.randomness import key
 from hornbook.sharded import is_sharded, whole
 from hornbook.training.distributed import ALONE, World
@@ -100,7 +99,7 @@ class Rates(Protocol):
 class Parts:
     """What one training is made of."""
 
-    model: Model
+    model: nn.Module  # with `.config`, as a `Model` or a `Classifier` has it
     optimizer: torch.optim.Optimizer
     batches: Callable[[int], Sequence[Batch]]  # step -> its microbatches, those of all processes
     loss: LossFunction

@@ -24,6 +24,8 @@ class Vocabulary:
     pattern: str
     ids: dict[str, int]
     notes: list[str] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)  # of SentencePiece's: what is higher is merged first
+    space_first: bool = False  # of SentencePiece's: whether a space is put before a text
 
 
 def translate(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
@@ -33,8 +35,8 @@ def translate(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
     _require_same_ids(tokenizer)
     model = tokenizer.to_json()["model"]
     names = {token_id: (text, NORMAL) for text, token_id in model["vocab"].items()}
-    names |= _special_names(tokenizer)
-    free = _free_names({text for text, _ in names.values()})
+    names |= special_names(tokenizer)
+    free = free_names({text for text, _ in names.values()})
     rows = [names.get(token_id) or (next(free), UNUSED) for token_id in range(vocab_size)]
     return Vocabulary(
         tokens=[text for text, _ in rows],
@@ -58,8 +60,6 @@ def _notes(tokenizer: BPE) -> list[str]:
 
 
 def _no_counterpart(tokenizer: Tokenizer) -> UserError:
-    if tokenizer.kind == BPE.kind:
-        return UserError("this bpe tokenizer is SentencePiece's, and only byte level ones can be exported")
     return UserError(
         f"a {tokenizer.kind} tokenizer can't be exported: llama.cpp has no such kind",
         hint="train with data.tokenizer = 'bpe'",
@@ -83,13 +83,13 @@ def _require_same_ids(tokenizer: BPE) -> None:
             raise UserError(f"llama.cpp {way} where the pattern is '{parts.pattern}', this tokenizer doesn't")
 
 
-def _special_names(tokenizer: BPE) -> dict[int, tuple[str, int]]:
+def special_names(tokenizer: Tokenizer) -> dict[int, tuple[str, int]]:
     """Special tokens are read from text only where a program asks for it; other added ones always."""
     added = tokenizer.to_json()["added_tokens"]
     return {token["id"]: (token["content"], CONTROL if token.get("special") else USER_DEFINED) for token in added}
 
 
-def _free_names(taken: set[str]) -> Iterator[str]:
+def free_names(taken: set[str]) -> Iterator[str]:
     """Names for ids that stand for no text: llama.cpp wants all to differ."""
     number = 0
     while True:

@@ -49,6 +49,7 @@ class DiskFormat:
     to_disk: Callable[[Tensors, Any], Tensors]
     from_disk: Callable[[Stored, Any], Tensors]
     defaults: Document = field(default_factory=dict)  # what a key stands for that is absent, where null is "none"
+    entries: "Callable[[Any], list[Entry]] | None" = None  # each tensor and theirs, where these have other names
 
 
 @dataclass(frozen=True)

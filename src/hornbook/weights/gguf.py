@@ -5,7 +5,7 @@ which tensor is stored how is decided here.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,10 @@ from torch import Tensor
 from hornbook.errors import UserError, unknown
 from hornbook.files import new_file, require_space
 from hornbook.models.base import Model
+from hornbook.tokenizers._sentencepiece import SentencePieceBPE
 from hornbook.tokenizers.base import Tokenizer
 from hornbook.version import __version__
-from hornbook.weights import _gguf_names, _gguf_vocabulary
+from hornbook.weights import _gguf_names, _gguf_sentencepiece, _gguf_vocabulary
 from hornbook.weights._gguf_names import Foreign
 from hornbook.weights._gguf_vocabulary import Vocabulary
 
@@ -30,7 +31,8 @@ ROW = 32  # weights that share one scale in q8_0 and q4_0
 LARGEST_F16 = 65504.0
 STAY_F32 = ("position_embd.weight",)  # as llama.cpp's own converter does: a small table that every token adds
 ROLE_KEYS = {
-    role: f"tokenizer.ggml.{name}_token_id" for role, name in (("bos", "bos"), ("eos", "eos"), ("pad", "padding"))
+    role: f"tokenizer.ggml.{name}_token_id"
+    for role, name in {"bos": "bos", "eos": "eos", "eot": "eot", "pad": "padding", "unk": "unknown"}.items()
 }
 OUTPUTS = ("output.weight", "token_embd.weight")  # of which one decides every logit
 
@@ -58,6 +60,8 @@ class _Content:
     types: Mapping[str, str]
     file_type: int
     texts: Mapping[str, str]
+    ids: Mapping[str, int]  # role -> id
+    adds_bos: bool
 
 
 def write_gguf(
@@ -66,8 +70,12 @@ def write_gguf(
     tokenizer: Tokenizer,
     quantization: str = "f16",
     texts: Mapping[str, str] | None = None,
+    before: Sequence[int] = (),
+    ends: Collection[int] = (),
 ) -> Exported:
     """Write a GGUF file, whole or not at all; the same model gives the same bytes. `texts` are further keys of text.
+
+    `before` is the id that is put before every text, `ends` are those that end one where it isn't <|endoftext|> alone.
 
     q8_0 and q4_0 hold the matrices in blocks of 32 weights with one scale each; norms and biases stay f32, a matrix
     whose rows are no multiple of 32 becomes f16, and with q4_0 the output (or the embedding that is it) has 8 bits.
@@ -77,11 +85,15 @@ def write_gguf(
     if quantization not in QUANTIZATIONS:
         raise unknown("quantization", quantization, QUANTIZATIONS)
     foreign = _gguf_names.translate(model)
-    vocabulary = _gguf_vocabulary.translate(tokenizer, model.config.vocab_size)
+    of_kind = _gguf_sentencepiece if isinstance(tokenizer, SentencePieceBPE) else _gguf_vocabulary
+    vocabulary = of_kind.translate(tokenizer, model.config.vocab_size)
+    ids = _role_ids(vocabulary, before, ends)
     types = {name: storage(name, tensor, quantization) for name, tensor in foreign.tensors.items()}
     require_space(path.parent, sum(_num_bytes(tensor, types[name]) for name, tensor in foreign.tensors.items()))
     with new_file(path) as beside:
-        _write(beside, _Content(foreign, vocabulary, types, QUANTIZATIONS[quantization], texts or {}))
+        _write(
+            beside, _Content(foreign, vocabulary, types, QUANTIZATIONS[quantization], texts or {}, ids, bool(before))
+        )
     notes = [*_fallback_notes(foreign, types, quantization), *vocabulary.notes]
     return Exported(foreign.architecture, types, notes)
 
@@ -133,6 +145,10 @@ def _write(path: Path, content: _Content) -> None:
     writer = GGUFWriter(path, content.foreign.architecture)
     _add_keys(writer, content)
     _add_vocabulary(writer, content.vocabulary)
+    for role, token_id in content.ids.items():
+        writer.add_uint32(ROLE_KEYS[role], token_id)
+    writer.add_add_bos_token(content.adds_bos)
+    writer.add_add_eos_token(False)
     for name, tensor in tensors.items():
         raw, num_bytes = GGMLQuantizationType[types[name].upper()], _num_bytes(tensor, types[name])
         writer.add_tensor_info(name, tuple(tensor.shape), np.dtype(np.float32), num_bytes, raw)
@@ -167,15 +183,29 @@ def _add_keys(writer: "GGUFWriter", content: _Content) -> None:
 
 
 def _add_vocabulary(writer: "GGUFWriter", vocabulary: Vocabulary) -> None:
-    writer.add_tokenizer_model("gpt2")  # byte level BPE, whatever the architecture
+    writer.add_tokenizer_model("llama" if vocabulary.scores else "gpt2")  # SentencePiece's or byte level, of any model
     writer.add_tokenizer_pre(vocabulary.pattern)
     writer.add_token_list(vocabulary.tokens)
     writer.add_token_types(vocabulary.types)
-    writer.add_token_merges(vocabulary.merges)
-    for role, token_id in vocabulary.ids.items():
-        writer.add_uint32(ROLE_KEYS[role], token_id)
-    writer.add_add_bos_token(False)  # nothing stands before a text of ours
-    writer.add_add_eos_token(False)
+    if vocabulary.scores:
+        writer.add_token_scores(vocabulary.scores)
+        writer.add_add_space_prefix(vocabulary.space_first)
+    else:
+        writer.add_token_merges(vocabulary.merges)
+
+
+def _role_ids(vocabulary: Vocabulary, before: Sequence[int], ends: Collection[int]) -> dict[str, int]:
+    """The vocabulary's own ids of roles, and what the model folder says besides. llama.cpp has room for two ends.
+
+    Errors: `UserError` where more than one token is put before a text.
+    """
+    if len(before) > 1:
+        raise UserError(f"{len(before)} tokens are put before every text, and llama.cpp puts one there")
+    ids = vocabulary.ids | ({"bos": before[0]} if before else {})
+    if ends and ids["eos"] not in ends:
+        ids["eos"] = min(ends)
+    others = sorted({*ends} - {ids["eos"]})
+    return ids | ({"eot": others[0]} if others else {})
 
 
 def _fallback_notes(foreign: Foreign, types: Mapping[str, str], quantization: str) -> list[str]:

@@ -3,6 +3,8 @@
 OpenAI's code multiplied from the left ("Conv1D"), so their matrices are (in, out) where ours are (out, in).
 """
 
+from dataclasses import replace
+
 import torch
 
 from hornbook.config import build
@@ -96,6 +98,11 @@ def entries(config: GPTConfig) -> list[Entry]:
     return pairs if config.tied_output else [*pairs, Entry("output.weight", ("lm_head.weight",))]
 
 
+def entries_there(config: GPTConfig) -> list[Entry]:
+    """`entries` under the names that a whole GPT2LMHeadModel has."""
+    return [replace(entry, theirs=tuple(_with_prefix(name) for name in entry.theirs)) for entry in entries(config)]
+
+
 def exists(name: str, config: GPTConfig) -> bool:
     """Whether a model of this config has the tensor: ('final_norm.bias', biases 'none') -> False."""
     if config.biases == "all" or not name.endswith(".bias"):
@@ -109,7 +116,7 @@ def to_disk(state: Tensors, config: GPTConfig) -> Tensors:
     absent = [entry.ours for entry in pairs if not exists(entry.ours, config)]
     zeros = {name: torch.zeros(len(state[name.removesuffix("bias") + "weight"])) for name in absent}
     tensors = disk_format.to_disk(state | zeros, pairs)
-    return {name if name == "lm_head.weight" else f"transformer.{name}": tensor for name, tensor in tensors.items()}
+    return {_with_prefix(name): tensor for name, tensor in tensors.items()}
 
 
 def from_disk(tensors: Stored, config: GPTConfig) -> Tensors:
@@ -121,9 +128,13 @@ def from_disk(tensors: Stored, config: GPTConfig) -> Tensors:
     return {name: tensor for name, tensor in state.items() if exists(name, config)}
 
 
+def _with_prefix(name: str) -> str:
+    return name if name == "lm_head.weight" else f"transformer.{name}"
+
+
 def _plain_name(name: str) -> str | None:
     mask = name.endswith((".attn.bias", ".attn.masked_bias"))
     return None if mask else name.removeprefix("transformer.")
 
 
-FORMAT = DiskFormat("gpt2", GPT, accepts, to_hf, from_hf, to_disk, from_disk)
+FORMAT = DiskFormat("gpt2", GPT, accepts, to_hf, from_hf, to_disk, from_disk, entries=entries_there)

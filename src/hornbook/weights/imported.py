@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hornbook.chat_template import template_of
 from hornbook.errors import UserError
 from hornbook.files import new_folder, require_space, write_atomic, write_json
 from hornbook.models.base import Model
@@ -52,6 +53,13 @@ def examine(folder: Path) -> Found:
     if (folder / SEAL).is_file():
         raise UserError(f"'{folder}' is a model folder already", hint="every command opens it as it is")
     model, tokenizer, _ = load_model_folder(folder, dtype=None)
+    if template := template_of(folder, tokenizer):
+        template.check()
+    return found_in(folder, model, tokenizer)
+
+
+def found_in(folder: Path, model: Model, tokenizer: Tokenizer) -> Found:
+    """What is known of a folder whose model is open."""
     model_type = str(read_object(folder / CONFIG)["model_type"])
     return Found(folder, tokenizer, model_type, model.num_parameters(), _dtypes(model))
 

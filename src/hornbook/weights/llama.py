@@ -191,4 +191,4 @@ def from_disk(tensors: Stored, config: LlamaConfig) -> Tensors:
     return disk_format.from_disk(plain, entries(config))
 
 
-FORMAT = DiskFormat("llama", Llama, accepts, to_hf, from_hf, to_disk, from_disk)
+FORMAT = DiskFormat("llama", Llama, accepts, to_hf, from_hf, to_disk, from_disk, entries=entries)

@@ -34,4 +34,4 @@ def from_hf(document: Document) -> LlamaConfig:
     return build(LlamaConfig, {**llama.shared_values(document), **own}, "config.json")
 
 
-FORMAT = DiskFormat("mistral", Llama, accepts, to_hf, from_hf, llama.to_disk, llama.from_disk, DEFAULTS)
+FORMAT = DiskFormat("mistral", Llama, accepts, to_hf, from_hf, llama.to_disk, llama.from_disk, DEFAULTS, llama.entries)

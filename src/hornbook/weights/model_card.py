@@ -1,6 +1,6 @@
 """The README.md of a model folder: what was trained, on what, how well it did, how to open it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -25,6 +25,50 @@ def model_card(name: str, num_parameters: int, config: Mapping[str, Any], info: 
         opening.append("This architecture exists in Hornbook only.")
     sections = [_section(title, value) for title, value in {**info, "architecture": config}.items()]
     return "\n".join(header) + "\n\n" + "\n\n".join([*opening, *sections]) + "\n"
+
+
+def classifier_card(
+    name: str,
+    num_parameters: int,
+    config: Mapping[str, Any],
+    info: Mapping[str, Any],
+    classes: Sequence[str],
+    read: str,
+) -> str:
+    """As `model_card`, of a classifier; `read` is the vector that its head reads: that of the "last" token, or the "mean"."""
+    foreign = read == "last" and not str(config["model_type"]).startswith("hornbook-")
+    library = "transformers" if foreign else "hornbook"
+    header = ["---", "pipeline_tag: text-classification", "tags: [hornbook]", f"library_name: {library}", "---"]
+    classes_named = ", ".join(_cell(label) for label in classes)
+    opening = [
+        f"# {name}",
+        f"A classifier of {num_parameters:,} parameters (`{config['model_type']}`), trained with Hornbook. "
+        f"{len(classes)} classes: {classes_named}.",
+        "```python\nimport hornbook\n\n"
+        'classifier = hornbook.load_classifier(".")  # the folder of this file\n'
+        'print(classifier.classify(["a text"]))\n```',
+        '`transformers.AutoModelForSequenceClassification.from_pretrained(".")` opens the same folder.'
+        if foreign
+        else "It opens in Hornbook only.",
+    ]
+    sections = [_section(title, value) for title, value in {**info, "architecture": config}.items()]
+    return "\n".join(header) + "\n\n" + "\n\n".join([*opening, *sections]) + "\n"
+
+
+def adapter_card(
+    name: str, num_parameters: int, base: str, settings: Mapping[str, Any], info: Mapping[str, Any]
+) -> str:
+    """Markdown for an adapter folder: what it corrects, how to open it, and a section for every entry of `info`."""
+    opening = [
+        f"# {name}",
+        f"{num_parameters:,} numbers that correct the language model `{base}` (LoRA), trained with Hornbook.",
+        '```python\nimport hornbook\n\nmodel = hornbook.load(".")  # the folder of this file\n```',
+        '`peft.PeftModel.from_pretrained(base_model, ".")` opens it too; `hornbook merge . --out DIR` makes a whole model '
+        "of it.",
+    ]
+    told = {key: settings[key] for key in ("r", "lora_alpha", "target_modules", "task_type")}
+    sections = [_section(title, value) for title, value in {**info, "adapter": told}.items()]
+    return "---\nlibrary_name: peft\ntags: [hornbook, lora]\n---\n\n" + "\n\n".join([*opening, *sections]) + "\n"
 
 
 def _section(title: str, value: Any) -> str:

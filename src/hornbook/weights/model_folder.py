@@ -7,6 +7,7 @@ Folders of other programs (GPT-2, Llama, Mistral, Qwen2, Qwen3) open the same wa
 nothing is compared.
 """
 
+import hashlib
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ import safetensors
 import torch
 from safetensors.torch import save_file
 
+from hornbook.conventions import Conventions, write_conventions
 from hornbook.discovery import find, names
 from hornbook.errors import UserError, unknown
 from hornbook.files import new_folder, read_json, require_space, sha256_of, system_error, write_atomic, write_json
@@ -23,41 +25,51 @@ from hornbook.models.base import Model, ModelConfig
 from hornbook.tokenizers.base import FILE_NAME as TOKENIZER
 from hornbook.tokenizers.base import Tokenizer, load_tokenizer, tokenizer_hash
 from hornbook.weights import gpt2, llama, mistral, own, qwen2, qwen3
-from hornbook.weights.disk_format import DiskFormat, Tensors
+from hornbook.weights.disk_format import DiskFormat, Document, Tensors
 from hornbook.weights.model_card import model_card
-from hornbook.weights.tensor_files import WEIGHTS, open_tensors
+from hornbook.weights.tensor_files import WEIGHTS, open_tensors, weight_files
 
 CONFIG, SEAL = "config.json", "hornbook.json"
 FAMILIES = (gpt2.FORMAT, llama.FORMAT, mistral.FORMAT, qwen2.FORMAT, qwen3.FORMAT)
 FORMATS = {form.model_type: form for form in FAMILIES}
 SENTENCEPIECE = "tokenizer.model"
+CLASSIFIER = "ForSequenceClassification"  # how the names of such architectures end
 SPECIAL_ROLES = ("bos_token", "eos_token", "pad_token")
 
 
 def save_model_folder(
-    folder: Path, model: Model, tokenizer: Tokenizer, info: dict[str, Any] | None = None, *, replace: bool = False
+    folder: Path,
+    model: Model,
+    tokenizer: Tokenizer,
+    info: dict[str, Any] | None = None,
+    *,
+    replace: bool = False,
+    conventions: Conventions | None = None,
 ) -> Path:
     """Write a model folder, whole or not at all. `info` is what else is known: data, settings, evaluations.
+
+    `conventions` are its chat template and how its texts begin and end, as `LanguageModel.conventions` holds them;
+    without any, texts end with the tokenizer's end and nothing is put before them.
 
     Errors: `UserError` where the tokenizer has more ids than the model, something stands at `folder` already, or the
     disk refuses.
     """
     folder = Path(folder)
-    _require_fit(tokenizer, model.config)
-    form = next((form for form in FORMATS.values() if form.accepts(model.config)), None) or own.own_format(
-        own.kind_of(model)
-    )
-    tensors = form.to_disk(_plain_state(model), model.config)
+    require_fit(tokenizer, model.config)
+    form = format_of(model)
+    tensors = form.to_disk(plain_state(model), model.config)
     require_space(folder, sum(tensor.nbytes for tensor in tensors.values()) + 10_000_000)
     ids = {f"{role}_id": tokenizer.special_id(role) for role in SPECIAL_ROLES}
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     config = {"model_type": form.model_type, **form.to_hf(model.config), "dtype": dtype, **ids}
     with new_folder(folder, replace=replace) as beside:
         write_json(beside / CONFIG, config)
-        _save_tensors(tensors, beside / WEIGHTS)
+        save_tensors(tensors, beside / WEIGHTS)
         tokenizer.save(beside)
         write_json(beside / "tokenizer_config.json", tokenizer.tokenizer_config())
         write_json(beside / "generation_config.json", ids)
+        if conventions is not None:
+            write_conventions(beside, conventions)
         write_atomic(beside / "README.md", model_card(title_of(folder), model.num_parameters(), config, info or {}))
         write_json(beside / SEAL, seal_of(beside, tokenizer, info or {}))
     return folder
@@ -75,22 +87,41 @@ def load_model_folder(
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
         raise UserError(f"'{folder}' is not a model folder: it has no {CONFIG}")
+    if is_classifier(folder):
+        hint = f'hornbook classify {folder} --text "...", or in Python hornbook.load_classifier'
+        raise UserError(f"'{folder}' holds a classifier, which writes no text", hint=hint)
     seal = check_seal(folder)
     form, config = read_config(folder)
-    tokenizer = _tokenizer_of(folder, form)
-    _require_fit(tokenizer, config)
+    tokenizer = tokenizer_of(folder, form)
+    require_fit(tokenizer, config)
     if seal and tokenizer_hash(tokenizer) != seal["tokenizer_hash"]:
         raise UserError(f"the tokenizer in '{folder}' is not the one that this model was trained with")
-    model = _build(form, config, form.from_disk(open_tensors(folder), config))
+    model = build_model(form, config, form.from_disk(open_tensors(folder), config))
     return model.to(device=device, dtype=dtype).eval(), tokenizer, seal.get("info", {})
 
 
 def read_config(folder: Path) -> tuple[DiskFormat, ModelConfig]:
     """The format and the config in a folder's config.json. Errors: `UserError` for what is not implemented here."""
-    raw = read_object(folder / CONFIG)
+    return config_in(read_object(folder / CONFIG))
+
+
+def config_in(raw: Document) -> tuple[DiskFormat, ModelConfig]:
+    """The format and the config in the content of a config.json. Errors: `UserError` for what is not implemented here."""
     form = _format_named(raw.get("model_type"))
     document = {key: value for key, value in (form.defaults | raw).items() if value is not None}  # null is absent
     return form, form.from_hf(document)
+
+
+def format_of(model: Model) -> DiskFormat:
+    """The format in which other programs open this model; its own where there is none."""
+    known = next((form for form in FORMATS.values() if form.accepts(model.config)), None)
+    return known or own.own_format(own.kind_of(model))
+
+
+def is_classifier(folder: Path) -> bool:
+    """Whether a model folder holds a classifier, ours or another program's."""
+    names = read_object(folder / CONFIG).get("architectures")
+    return isinstance(names, list) and any(str(name).endswith(CLASSIFIER) for name in names)
 
 
 def find_model_folder(path: Path | str) -> Path:
@@ -102,6 +133,8 @@ def find_model_folder(path: Path | str) -> Path:
     for folder in (path, path / "model"):
         if (folder / CONFIG).is_file():
             return folder
+    if (path / "adapter_config.json").is_file():
+        raise UserError(f"'{path}' is an adapter, no whole model", hint=f"hornbook merge {path} --out DIR makes one")
     if (path / "run.toml").is_file():
         raise UserError(f"the run '{path}' has no finished model yet", hint=f"hornbook resume {path}")
     raise UserError(f"'{path}' is neither a model folder nor a run folder", hint="train one with: hornbook quickstart")
@@ -131,12 +164,20 @@ def check_seal(folder: Path) -> dict[str, Any]:
     return seal
 
 
-def _save_tensors(tensors: Tensors, path: Path) -> None:
+def save_tensors(tensors: Tensors, path: Path) -> None:
     """Write a safetensors file. What the disk refuses is raised as the `OSError` that every other write raises."""
     try:
         save_file(tensors, path, metadata={"format": "pt"})
     except safetensors.SafetensorError as error:
         raise system_error(str(error), path) or error from None
+
+
+def fingerprint_of(folder: Path) -> str:
+    """What a model is known by: 64 hexadecimal digits that change with its weights, its settings or its tokenizer."""
+    files = [CONFIG, *(name for name in (TOKENIZER, "vocab.json", "merges.txt") if (folder / name).is_file())]
+    files += sorted(path.name for path in weight_files(folder))
+    lines = [f"{name} {sha256_of(folder / name)}" for name in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def title_of(folder: Path) -> str:
@@ -174,7 +215,7 @@ def read_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def _tokenizer_of(folder: Path, form: DiskFormat) -> Tokenizer:
+def tokenizer_of(folder: Path, form: DiskFormat) -> Tokenizer:
     """A folder's tokenizer; GPT-2's older releases keep it in two files. Errors: `UserError` where none is readable."""
     old = folder / "vocab.json", folder / "merges.txt"
     if (folder / TOKENIZER).is_file() or form.model_type != "gpt2" or not all(path.is_file() for path in old):
@@ -198,7 +239,7 @@ def _format_named(model_type: str | None) -> DiskFormat:
     return FORMATS[model_type]
 
 
-def _build(form: DiskFormat, config: ModelConfig, state: Tensors) -> Model:
+def build_model(form: DiskFormat, config: ModelConfig, state: Tensors) -> Model:
     """The model around the tensors themselves, built on the meta device: no weight is drawn only to be replaced."""
     with torch.device("meta"):
         model = form.model_class(config)
@@ -213,7 +254,7 @@ def _build(form: DiskFormat, config: ModelConfig, state: Tensors) -> Model:
     return model
 
 
-def _plain_state(model: Model) -> Tensors:
+def plain_state(model: Model) -> Tensors:
     """The weights under the model's own names (torch.compile and data parallelism add prefixes), on the CPU."""
     state = model.state_dict()
     return {
@@ -221,7 +262,7 @@ def _plain_state(model: Model) -> Tensors:
     }
 
 
-def _require_fit(tokenizer: Tokenizer, config: ModelConfig) -> None:
+def require_fit(tokenizer: Tokenizer, config: ModelConfig) -> None:
     """A model may have more ids than its tokenizer (padded for speed), never fewer."""
     if tokenizer.vocab_size > config.vocab_size:
         sizes = f"{tokenizer.vocab_size} ids, the model {config.vocab_size}"

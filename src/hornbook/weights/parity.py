@@ -71,16 +71,23 @@ def answer(
 
 def compare(ours: Answers, theirs: Answers, whose: str) -> Report:
     """The report of two programs that agree. Errors: `Failed` naming the first thing in which they don't."""
-    for text, mine, other in zip(HARD_STRINGS, ours.ids, theirs.ids, strict=True):
-        if mine != other:
-            raise Failed(
-                f"the tokenizer disagrees with {whose} about {text!r}: {_head(mine)} here, {_head(other)} there"
-            )
+    require_same_ids(HARD_STRINGS, ours.ids, theirs.ids, whose)
     far, margin = _apart(ours.logits, theirs.logits, whose)
     for mine, other in zip(ours.greedy, theirs.greedy, strict=True):
         if mine != other:
             raise Failed(f"greedy tokens differ from those of {whose}: {_head(mine)} here, {_head(other)} there")
     return Report(len(ours.ids), len(ours.logits), far, margin, sum(map(len, ours.greedy)))
+
+
+def require_same_ids(
+    texts: Sequence[str], ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]], whose: str
+) -> None:
+    """Raise `Failed` naming the first of the texts that has other ids there."""
+    for text, mine, other in zip(texts, ours, theirs, strict=True):
+        if list(mine) != list(other):
+            raise Failed(
+                f"the tokenizer disagrees with {whose} about {text!r}: {_head(mine)} here, {_head(other)} there"
+            )
 
 
 def _apart(ours: Sequence[Tensor], theirs: Sequence[Tensor], whose: str) -> tuple[float, float]:

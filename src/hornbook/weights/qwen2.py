@@ -35,4 +35,4 @@ def from_hf(document: Document) -> LlamaConfig:
     return build(LlamaConfig, values, "config.json")
 
 
-FORMAT = DiskFormat("qwen2", Llama, accepts, to_hf, from_hf, llama.to_disk, llama.from_disk, DEFAULTS)
+FORMAT = DiskFormat("qwen2", Llama, accepts, to_hf, from_hf, llama.to_disk, llama.from_disk, DEFAULTS, llama.entries)

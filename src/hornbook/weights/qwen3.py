@@ -33,4 +33,4 @@ def from_hf(document: Document) -> LlamaConfig:
     return build(LlamaConfig, {**llama.shared_values(DEFAULTS | document), "qk_norm": True}, "config.json")
 
 
-FORMAT = DiskFormat("qwen3", Llama, accepts, to_hf, from_hf, llama.to_disk, llama.from_disk)
+FORMAT = DiskFormat("qwen3", Llama, accepts, to_hf, from_hf, llama.to_disk, llama.from_disk, entries=llama.entries)

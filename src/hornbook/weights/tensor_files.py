@@ -42,6 +42,13 @@ def open_tensors(folder: Path) -> Unread:
     return Unread({name: partial(_read, path, name) for name, path in places.items()})
 
 
+def open_file(path: Path) -> Unread:
+    """Every tensor of one file by its name, unread. Errors: `UserError` where it is missing or damaged."""
+    if not path.is_file():
+        raise _missing(path.parent, path.name)
+    return Unread({name: partial(_read, path, name) for name in _names(path)})
+
+
 def _weight_map(folder: Path) -> dict[str, str]:
     """Tensor -> file. A name that leads out of the folder is refused: an index is somebody else's text."""
     index = read_json(folder / INDEX)

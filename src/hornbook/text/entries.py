@@ -1,5 +1,6 @@
 """Entries of a JSON list or a jsonl file: named fields, and where each stands, so that every mistake can be named."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from hornbook.text.encoding import detect_encoding
 from hornbook.text.records import json_object, lines
 
 JSONL = (".jsonl", ".ndjson")
+BETWEEN_ENTRIES = "[], \r\n\t"
 
 
 class Entry(NamedTuple):
@@ -75,7 +77,21 @@ def _entries(path: Path) -> Iterator[Entry]:
         raise UserError(
             f"'{path}' is not a list of entries", hint="write [{...}, {...}], or one object a line in .jsonl"
         )
-    for number, fields in enumerate(entries, 1):
+    for number, (fields, begins) in enumerate(zip(entries, _lines_of(path), strict=True), 1):
+        place = f"'{path}' line {begins} entry {number}"
         if not isinstance(fields, dict):
-            raise UserError(f"'{path}' entry {number} is not a JSON object but {fields!r:.60}")
-        yield Entry(f"'{path}' entry {number}", fields)
+            raise UserError(f"{place} is not a JSON object but {fields!r:.60}")
+        yield Entry(place, fields)
+
+
+def _lines_of(path: Path) -> Iterator[int]:
+    """The line on which each entry of a valid JSON list begins; the list as a whole keeps no places."""
+    text = path.read_text(encoding="utf-8")
+    decoder, place, line, counted = json.JSONDecoder(), 0, 1, 0
+    while place < len(text):
+        if text[place] in BETWEEN_ENTRIES:
+            place += 1
+            continue
+        line, counted = line + text.count("\n", counted, place), place
+        yield line
+        _, place = decoder.raw_decode(text, place)

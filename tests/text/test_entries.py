@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.errors import UserError
-from hornbook.finetuning.entries import Entry, read_entries
+from hornbook.text.entries import Entry, read_entries
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.ndjson"])

@@ -1,0 +1,231 @@
+"""Fine-tuning as a job: a model folder, a file of examples and the kind that joins them.
+
+settings -> base model, data -> Task (of the kind) -> corrections of low rank, if any -> the one loop -> model folder
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self, cast
+
+from pydantic import Field
+
+from hornbook.commands._finetune_data import find_data
+from hornbook.commands._finetune_task import Kind, Task
+from hornbook.commands._job import Job
+from hornbook.commands._merge import keep_adapter
+from hornbook.commands._pretraining import draw_curves
+from hornbook.commands._sections import build_both
+from hornbook.config import Layer, Settings, build, merge
+from hornbook.device import choose_device
+from hornbook.discovery import find
+from hornbook.errors import UserError, unknown
+from hornbook.files import sha256_of
+from hornbook.finetuning.classification import Classifier
+from hornbook.finetuning.lora import add_lora, corrections, merge_lora
+from hornbook.generation.generate import LanguageModel
+from hornbook.optimizers.base import OptimizerRecipe
+from hornbook.randomness import torch_generator
+from hornbook.training.checkpoint import folder_of, load_weights
+from hornbook.training.distributed import World
+from hornbook.training.loop import Loop
+from hornbook.training.schedule import Schedule
+from hornbook.training.update import Parts, Training
+from hornbook.weights.model_folder import find_model_folder, fingerprint_of
+
+KINDS = ("classifier", "chat", "preference")
+LOOKS = 8  # evaluations of a run, where nothing else was said
+
+
+class Common(Settings):
+    """What every fine-tuning is told; `model_hash` and `data_hash` are written into run.toml, `epochs` makes the steps."""
+
+    kind: str
+    model: str
+    data: str
+    model_hash: str | None = None
+    data_hash: str | None = None
+    epochs: float = Field(default=3.0, gt=0)
+
+
+class Corrections(Settings):
+    """Corrections of low rank; rank 0: none, the weights themselves train."""
+
+    rank: int = Field(default=0, ge=0)
+    alpha: float = Field(default=16.0, gt=0)
+    layers: tuple[str, ...] = ("attention.qkv", "attention.output")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """All settings, typed."""
+
+    kind: Kind
+    common: Common
+    own: Settings
+    lora: Corrections
+    optimizer: OptimizerRecipe
+    schedule: Schedule
+    training: Training
+    steps_given: bool
+
+
+@dataclass(frozen=True)
+class Finetuning(Job):
+    """A training that begins with a model folder."""
+
+    checked: Checked
+    folder: Path  # of the base
+    data: Path
+    base: LanguageModel
+    task: Task
+    training: Training
+    schedule: Schedule
+
+    @classmethod
+    def new(cls, layer: Layer, data: Path | None, out: Path, world: World) -> Self:
+        """Paths in the settings are those of the folder that the command is given in."""
+        if data is not None:
+            layer = merge(layer, {"finetune": {"data": str(data)}})
+        return cls._of(check(layer), Path(), world)
+
+    @classmethod
+    def of_run(cls, run: Path, settings: Layer) -> Self:
+        """With the model and the data that the run began with."""
+        return cls._of(check(settings), run, None)
+
+    @classmethod
+    def _of(cls, checked: Checked, home: Path, world: World | None) -> Self:
+        common, training = checked.common, checked.training
+        if training.sharded:
+            raise UserError("training.sharded is for pretraining: a fine-tuning keeps its whole model in each process")
+        folder, data = find_model_folder(home / common.model), find_data(_at(home, common.data))
+        _require_same(folder, common.model_hash, fingerprint_of(folder), "model")
+        _require_same(data, common.data_hash, sha256_of(data), "data")
+        base = _open(folder)
+        task = checked.kind.task(checked.own, base, data, training)
+        if not checked.steps_given:
+            training = training.model_copy(update=_lengths(checked, task))
+        if world:
+            training = training.shared_by(world.size)
+        return cls(checked, folder, data, base, task, training, checked.schedule)
+
+    @staticmethod
+    def check(layer: Layer) -> Training:
+        """All sections."""
+        return check(layer).training
+
+    def settings(self, run: Path) -> Layer:
+        """Defaults included; where model and data lie, and their hashes: a run never goes on from others."""
+        checked = self.checked
+        common = checked.common.model_copy(
+            update={
+                "model": _named(self.folder, run),
+                "model_hash": fingerprint_of(self.folder),
+                "data": _named(self.data, run),
+                "data_hash": sha256_of(self.data),
+            }
+        )
+        optimizer = type(checked.optimizer).__module__.rpartition(".")[2]
+        return {
+            "finetune": common.model_dump() | checked.own.model_dump(),
+            "lora": checked.lora.model_dump(),
+            "optimizer": {"kind": optimizer, **checked.optimizer.model_dump()},
+            "schedule": self.schedule.model_dump(),
+            "training": self.training.model_dump(),
+        }
+
+    def build(self, device: str, world: World) -> Parts:
+        """The base's weights, with corrections that do nothing yet where these are asked for."""
+        task, lora = self.task, self.checked.lora
+        if lora.rank:
+            add_lora(task.model, lora.layers, lora.rank, lora.alpha, torch_generator(self.training.seed, "lora"))
+            if isinstance(task.model, Classifier):
+                task.model.head.requires_grad_(True)
+        model = task.model.to(choose_device(device))
+        if task.prepare:
+            task.prepare(model)
+        optimizer = self.checked.optimizer.build(model.named_parameters())
+        return Parts(model, optimizer, task.batches, task.loss, task.validation, task.sample)
+
+    def about(self, parts: Parts) -> str:
+        """How much there is of the model, how much of it trains, and of the data."""
+        sizes = [(weight.numel(), weight.requires_grad) for weight in parts.model.parameters()]
+        trained, all_of_it = sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
+        share = "all of them" if trained == all_of_it else f"{trained:,} of them"
+        return f"{all_of_it:,} parameters, {share} to be trained, {self.task.about}"
+
+    def finish(self, loop: Loop) -> tuple[dict[str, Any], list[str]]:
+        """The model folder with the best weights, the curves, and what the kind measures of it."""
+        run, best, task = loop.folder, loop.best, self.task
+        assert best is not None
+        load_weights(folder_of(run.checkpoints, best.step), task.model)
+        learned = corrections(task.model)
+        merge_lora(task.model)
+        results, lines = task.report(run.path)
+        evaluations = {"validation_loss": best.loss, "step": best.step, **results}
+        info = {**self.base.info, "finetuned": self.settings(run.path), "evaluations": evaluations}
+        task.save(run.model, info)
+        if learned:
+            lines += keep_adapter(run.path / "adapter", task.model, learned, self.folder, run.model, info)
+        draw_curves(loop)
+        return results, [f"picture  {run.pictures / 'loss.png'}", *lines]
+
+    def evaluation_steps(self, loop: Loop) -> float:
+        """By their examples."""
+        return self.task.held_out / self.training.batch_size
+
+
+def check(layer: Layer) -> Checked:
+    """Type and check all sections. Errors: `UserError` for the first setting that is unknown or not allowed."""
+    name = layer["finetune"].get("kind")
+    if name not in KINDS:
+        raise unknown("kind of fine-tuning", str(name), KINDS)
+    kind = cast(Kind, import_module(f"hornbook.commands._finetune_{name}"))
+    layer = merge(kind.DEFAULTS, layer)
+    common, own = build_both(Common, kind.SETTINGS, layer, "finetune")
+    section = dict(layer.get("optimizer", {}))
+    recipe: type[OptimizerRecipe] = find("optimizers", str(section.pop("kind", "adamw")))
+    return Checked(
+        kind=kind,
+        common=common,
+        own=own,
+        lora=build(Corrections, layer.get("lora", {}), "lora"),
+        optimizer=build(recipe, section, "optimizer"),
+        schedule=build(Schedule, layer.get("schedule", {}), "schedule"),
+        training=build(Training, layer.get("training", {}), "training"),
+        steps_given="steps" in layer.get("training", {}),
+    )
+
+
+def _lengths(checked: Checked, task: Task) -> dict[str, int]:
+    """How many steps the epochs are, and how often to look, where that wasn't said."""
+    steps = max(1, math.ceil(checked.common.epochs * task.items / checked.training.batch_size))
+    every = {} if "evaluate_every" in checked.training.model_fields_set else {"evaluate_every": -(-steps // LOOKS)}
+    return {"steps": steps, **every}
+
+
+def _open(folder: Path) -> LanguageModel:
+    import hornbook
+
+    return hornbook.load(folder)
+
+
+def _at(home: Path, data: str) -> str:
+    """A path in a run's settings counts from the run's folder; a corpus is called by its name."""
+    return str(home / data) if (home / data).is_file() else data
+
+
+def _named(path: Path, run: Path) -> str:
+    """Relative to the run where it lies in it or beside it, so that both can be moved together; else where it lies."""
+    path, home = path.absolute(), run.absolute()
+    return os.path.relpath(path, home) if home.parent in path.parents else str(path)
+
+
+def _require_same(path: Path, expected: str | None, found: str, what: str) -> None:
+    if expected not in (None, found):
+        raise UserError(
+            f"'{path}' is not the {what} that this run began with", hint="put the old one back, or begin anew"
+        )

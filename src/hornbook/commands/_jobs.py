@@ -1,0 +1,30 @@
+"""Which kind of job settings describe."""
+
+from pathlib import Path
+
+from hornbook.commands._finetuning import Finetuning
+from hornbook.commands._job import Job
+from hornbook.commands._pretraining import Pretraining
+from hornbook.commands._sections import is_finetuning
+from hornbook.config import Layer
+from hornbook.training.distributed import World
+from hornbook.training.update import Training
+
+
+def new_job(layer: Layer, data: Path | None, out: Path, world: World) -> Job:
+    """See `Job.new`; the settings say of which kind it is."""
+    return _kind(layer).new(layer, data, out, world)
+
+
+def check_settings(layer: Layer) -> Training:
+    """See `Job.check`."""
+    return _kind(layer).check(layer)
+
+
+def job_of(run: Path, settings: Layer) -> Job:
+    """See `Job.of_run`."""
+    return _kind(settings).of_run(run, settings)
+
+
+def _kind(layer: Layer) -> type[Job]:
+    return Finetuning if is_finetuning(layer) else Pretraining

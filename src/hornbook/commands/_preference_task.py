@@ -1,0 +1,71 @@
+"""Preferences as a task of the one loop: pairs of answers -> rows and their reference -> the model -> its report."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from hornbook.commands._finetune_task import Findings, Task
+from hornbook.commands._finetune_template import input_heading, taught
+from hornbook.commands._preference_data import PreferenceParts, read_parts
+from hornbook.commands._preference_report import Standing, findings, standing
+from hornbook.commands._preference_settings import PreferenceSettings
+from hornbook.commands.base import talk
+from hornbook.finetuning.preference import pad_pairs, preference_loss, with_reference
+from hornbook.finetuning.rows import Batches, in_order, padding_id
+from hornbook.generation.generate import LanguageModel
+from hornbook.layers.loss import Batch
+from hornbook.training.update import Training
+from hornbook.weights.model_folder import save_model_folder
+
+TOGETHER = 16  # pairs that are read at once where nothing is learned
+
+
+def preference_task(settings: PreferenceSettings, base: LanguageModel, data: Path, training: Training) -> Task:
+    """Errors: `UserError` for whatever is wrong with the data or the template."""
+    model = taught(base, settings.template, new_tokens=False)
+    assert model.conventions.template is not None
+    parts = read_parts(data, model, settings, training.seed, input_heading(model.conventions.template))
+    for note in parts.notes:
+        talk(note)
+    pad_id = padding_id(model.tokenizer)
+    collate, size = partial(pad_pairs, pad_id=pad_id), training.microbatch_size or TOGETHER
+    before: list[Standing] = []
+
+    def prepare(begun: nn.Module) -> None:
+        """What the base thinks of every pair: a pure function of it, so a resumed run finds the same numbers."""
+        for pairs in (parts.learned.pairs, parts.held_out.pairs, parts.test.pairs):
+            pairs[:] = with_reference(pairs, begun, pad_id, size)
+        before[:] = [standing(model, parts.test, settings, collate, size)]
+
+    def validation() -> Iterator[Batch]:
+        return in_order(parts.held_out.pairs, collate, size)
+
+    def report(run: Path) -> Findings:
+        return findings(before[0], standing(model, parts.test, settings, collate, size), parts.test, settings)
+
+    return Task(
+        model=model.model,
+        batches=Batches(parts.learned.pairs, collate, training.batch_size, training.seed, training.microbatch_size),
+        loss=partial(preference_loss, beta=settings.beta, label_smoothing=settings.label_smoothing),
+        validation=validation,
+        items=len(parts.learned.pairs),
+        held_out=len(parts.held_out.pairs),
+        about=parts.about(),
+        save=partial(_save, model, parts),
+        report=report,
+        prepare=prepare,
+    )
+
+
+def _save(model: LanguageModel, parts: PreferenceParts, folder: Path, info: dict[str, Any]) -> None:
+    save_model_folder(
+        folder,
+        model.model,
+        model.tokenizer,
+        info | {"preferences": parts.facts()},
+        replace=True,
+        conventions=model.conventions,
+    )

@@ -1,0 +1,124 @@
+"""`hornbook quickstart --chat`: a model that has read the village's stories learns to answer questions about them.
+
+stories and songs -> dataset -> GPT run -> conversations -> fine-tuning of the GPT -> the same questions before and after
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import hornbook
+from hornbook.batches.dataset import Dataset
+from hornbook.chat_template import Message
+from hornbook.commands._finetuning import Finetuning
+from hornbook.commands._progress import run_progress
+from hornbook.commands._quickstart import LEAST_STEPS, LOOKING, Quickstart, require_free
+from hornbook.commands._quickstart_chat_result import ChatResult
+from hornbook.commands._quickstart_result import Measured
+from hornbook.commands._quickstart_sizes import TOKENS_A_STEP, gpt_layer
+from hornbook.commands.base import talk
+from hornbook.config import Layer, merge
+from hornbook.corpora.village_questions import VillageQuestions as Conversations
+from hornbook.evaluation.village_questions import VillageQuestions
+from hornbook.generation.generate import LanguageModel
+from hornbook.training.deadline import Deadline
+from hornbook.training.distributed import ALONE
+from hornbook.training.loop import Loop
+from hornbook.training.run_folder import RunFolder
+from hornbook.village.examples import first_message
+from hornbook.village.stories import story
+
+PRETRAINING_SHARE = 0.3  # of the time
+CONTEXT = 512  # a story with all its questions, and room for more
+TEMPLATE = "plain"
+CONVERSATIONS_A_STEP = 8
+TOKENS_A_CONVERSATION = 230  # about, padding included
+READ = 2  # times that each conversation is read: telling a fresh one takes as long as learning from three
+LOOKS = 5  # evaluations on the way
+ANOTHER = 1000  # number of a test story that is none of the 200
+
+
+@dataclass(frozen=True)
+class ChatQuickstart:
+    """One such quickstart: seconds of training in all, the folder to make, seed and device."""
+
+    seconds: float
+    out: Path
+    seed: int
+    device: str
+
+    def run(self) -> ChatResult:
+        """Do all of it. Errors: `UserError` where something lies in the folder already."""
+        started = time.monotonic()
+        require_free(self.out)
+        quickstart = Quickstart(("village",), self.seconds, self.out, self.seed, self.device)
+        base = quickstart.train(quickstart.prepare(), "gpt", chat_gpt_layer, self.seconds * PRETRAINING_SHARE, None)
+        before = VillageQuestions().run(base.model, None).numbers
+        talk(
+            f"of {before['questions']:.0f} questions about new stories it answers {before['right (share)']:.0%} exactly"
+        )
+        folder = self._finetune(base, self.seconds * (1 - PRETRAINING_SHARE))
+        assistant = hornbook.load(folder, self.device)
+        after = VillageQuestions().run(assistant, None)
+        begun = _conversation(assistant)
+        return ChatResult(self.out, base, assistant, folder, before, after, begun, time.monotonic() - started)
+
+    def _finetune(self, base: Measured, seconds: float) -> Path:
+        """Teach the model to answer, for about `seconds`; the assistant's model folder."""
+        learned = max(LEAST_STEPS * CONVERSATIONS_A_STEP, int(seconds * base.tokens_per_second / TOKENS_A_CONVERSATION))
+        talk(f"\nchat: writing {learned // READ:,} conversations about other stories")
+        questions = Conversations(learned // READ, self.seed + 1).write(self.out / "questions.jsonl")
+        layer = chat_layer(base.folder, questions, learned // CONVERSATIONS_A_STEP, self.seed)
+        job, out = Finetuning.new(layer, None, self.out / "chat", ALONE), self.out / "chat"
+        parts = job.build(self.device, ALONE)
+        deadline = Deadline(time.time() + LOOKING * seconds, ending=0)
+        run = RunFolder.create(out, job.settings(out))
+        loop = Loop(parts, job.training, job.schedule, run, deadline=deadline)
+        talk(f"{job.about(parts)}, {loop.steps:,} steps")
+        with run_progress(loop.steps) as progress:
+            loop.run(progress.report)
+        job.finish(loop)
+        return run.model
+
+
+def _conversation(assistant: LanguageModel) -> list[Message]:
+    """One more story that it never read, with a question and its answer."""
+    told = story(0, "test", ANOTHER)
+    asked = {"role": "user", "content": first_message(told, told.questions[0])}
+    return [asked, {"role": "assistant", "content": assistant.chat([asked], max_new_tokens=64, temperature=0)}]
+
+
+def chat_gpt_layer(dataset: Dataset, steps: int) -> Layer:
+    """The quickstart's GPT with room for a story and many questions, its steps as large."""
+    return merge(
+        gpt_layer(dataset, steps),
+        {"model": {"context_length": CONTEXT}, "training": {"batch_size": TOKENS_A_STEP // CONTEXT}},
+    )
+
+
+def chat_layer(base: Path, questions: Path, steps: int, seed: int) -> Layer:
+    """The settings of the fine-tuning. A rate as high as the pretraining's forgets more than it learns (docs/log.md)."""
+    return {
+        "finetune": {
+            "kind": "chat",
+            "model": str(base),
+            "data": str(questions),
+            "template": TEMPLATE,
+            "packing": False,  # stories are of like length
+            "answer_tokens": 40,
+        },
+        "optimizer": {"kind": "muon", "learning_rate": 0.0015, "adamw_learning_rate": 0.001, "weight_decay": 0.1},
+        "schedule": {
+            "kind": "warmup_stable_decay",
+            "warmup_steps": min(20, steps // 5),
+            "decay_fraction": 1.0,
+            "final_fraction": 0.0,
+        },
+        "training": {
+            "steps": steps,
+            "batch_size": CONVERSATIONS_A_STEP,
+            "evaluate_every": -(-steps // LOOKS),
+            "seed": seed,
+            "clip": 1.0,
+        },
+    }

@@ -1,0 +1,23 @@
+"""Conversations about stories of the village: what an assistant is fine-tuned on, offline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hornbook.corpora._generated import GeneratedCorpus
+from hornbook.village.examples import conversation
+
+
+class VillageQuestions(GeneratedCorpus):
+    """`{"messages": [...]}`: a story with a question, its answer, then further questions on the same story."""
+
+    name = "village-questions"
+    description = "conversations about stories of the village, made here; every answer is true"
+    usual_count = 6000
+
+    def example(self, part: str, index: int) -> Mapping[str, Any]:
+        """Conversation `index`."""
+        return conversation(self.seed, part, index)
+
+    def text_of(self, example: Mapping[str, Any]) -> str:
+        """What was said, one message after the other."""
+        return "\n".join(message["content"] for message in example["messages"])

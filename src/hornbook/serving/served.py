@@ -1,0 +1,72 @@
+"""What all paths of a server share: the model that is served, its desk, its counters."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import time
+from typing import TypeVar
+
+from fastapi import FastAPI, Request
+
+from hornbook.generation.generate import LanguageModel
+from hornbook.serving.desk import Desk
+from hornbook.serving.limits import Limits
+from hornbook.serving.metrics import Metrics
+from hornbook.serving.problem import Problem
+
+Answer = TypeVar("Answer")
+Classify = Callable[[Sequence[str]], list[dict[str, float]]]  # texts -> probability by class
+LOOK_SECONDS = 0.25  # how often to see whether a client that waits for a whole answer is still there
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is served: a language model, or a classifier as a function."""
+
+    name: str
+    language_model: LanguageModel | None = None
+    classify: Classify | None = None
+    created: int = field(default_factory=lambda: int(time()))
+
+
+class Served:
+    """What the paths share while the server runs."""
+
+    def __init__(self, subject: Subject, limits: Limits) -> None:
+        self.subject, self.limits, self.metrics = subject, limits, Metrics()
+        self._desk: Desk | None = None
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """The model's thread lives as long as the server."""
+        model = self.subject.language_model
+        self._desk = Desk(model, self.limits, self.metrics) if model else None
+        yield
+        if self._desk:
+            await self._desk.close()
+
+    @property
+    def desk(self) -> Desk:
+        """Errors: `Problem` where a classifier is served."""
+        if self._desk is None:
+            raise Problem(400, "this server has a classifier: ask /v1/classify", code="no_language_model")
+        return self._desk
+
+    def check_name(self, name: str | None) -> None:
+        """Errors: `Problem` for the name of another model."""
+        if name is not None and name != self.subject.name:
+            message = f"no model '{name[:100]}' here; there is '{self.subject.name}'"
+            raise Problem(404, message, "model", "model_not_found")
+
+
+async def unless_gone(work: Awaitable[Answer], request: Request) -> Answer:
+    """The result of `work`, which is given up when the client leaves: nobody would read it."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=LOOK_SECONDS))[0]:
+            if await request.is_disconnected():
+                raise Problem(408, "the client left", code="client_left")
+        return task.result()
+    finally:
+        task.cancel()

@@ -1,0 +1,144 @@
+"""The page in a real browser: every view is used, nothing is said in the console, nothing is asked of another host."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hornbook.generation.generate import LanguageModel
+from hornbook.serving.app import create_app
+from hornbook.serving.served import Subject
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+expect = playwright.expect
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+WIDTHS = {"wide": 1280, "phone": 390}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=WIDTHS)
+def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page that fails the test for whatever it says in the console and for each foreign request."""
+    context = browser.new_context(viewport={"width": WIDTHS[request.param], "height": 900}, accept_downloads=True)
+    page, trouble = context.new_page(), list[str]()
+    page.set_default_timeout(20_000)
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda asked: None if _own(asked.url, address) else trouble.append(asked.url))
+    yield page
+    if folder := os.environ.get("HORNBOOK_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{request.node.name}.png")
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    context.close()
+    assert trouble == []
+    assert wide <= 0, f"the page is {wide} pixels wider than the window"
+
+
+def _own(url: str, address: str) -> bool:
+    return url.startswith((f"{address}/", "data:", f"blob:{address}"))
+
+
+def test_tokens(page: Any, address: str, language_model: LanguageModel) -> None:
+    page.goto(f"{address}/#tokens")
+    page.fill("#text", "The fox 🦊")
+    count = len(language_model.tokenizer.encode("The fox 🦊"))
+    page.get_by_text(f"9 letters, 3 words, 12 bytes, {count} tokens").wait_for()
+    assert page.locator(".token").count() == count
+    page.reload()  # the address holds the text
+    page.get_by_text(f"{count} tokens").wait_for()
+    assert page.input_value("#text") == "The fox 🦊"
+
+
+def test_write(page: Any, address: str) -> None:
+    page.goto(f"{address}/#write?text=The%20fox&t=0")
+    page.get_by_text("What may come next").wait_for()
+    before = page.locator(".token").count()
+    page.locator(".bars button").first.click()
+    tokens = page.locator(".tokens .token")
+    expect(tokens).to_have_count(before + 1)
+    page.get_by_role("button", name="One token").click()
+    expect(tokens).to_have_count(before + 2)
+    page.locator(".tokens .token").nth(1).click()
+    page.get_by_text("Instead of").wait_for()
+    page.locator(".bars button").nth(1).click()
+    expect(tokens).to_have_count(2)
+    page.get_by_role("button", name="Write on").click()
+    expect(tokens.nth(5)).to_be_visible()
+
+
+def test_the_bars_follow_the_sliders(page: Any, address: str) -> None:
+    page.goto(f"{address}/#write?text=The%20fox")
+    bars = page.locator(".bars .number")
+    bars.first.wait_for()
+    page.get_by_label("temperature").fill("0")
+    assert bars.all_inner_texts()[:2] == ["100 %", "cut"]
+    page.get_by_label("temperature").fill("1")
+    page.get_by_label("top-k").fill("2")
+    assert bars.nth(1).inner_text() != "cut"
+    assert bars.nth(2).inner_text() == "cut"
+
+
+def test_attention(page: Any, address: str) -> None:
+    page.goto(f"{address}/#attention?text=The%20fox%20was%20here")
+    page.locator(".maps button").nth(2).click()
+    page.locator(".tokens .token").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("” looks at “")).to_contain_text("100 %")  # the first token has only itself
+    assert "layer=1&head=0" in page.url
+
+
+def test_layers(page: Any, address: str) -> None:
+    page.goto(f"{address}/#layers?text=The%20fox")
+    page.locator("table").wait_for()
+    assert page.locator("tbody tr").count() == 3  # the embedding, two layers
+    assert page.locator("svg.plot").get_attribute("aria-label").startswith("Mean loss in nats: embedding: ")
+
+
+def test_a_conversation(page: Any, address: str, tmp_path: Path) -> None:
+    page.goto(f"{address}/#chat")
+    page.fill("#message", "Where is the fox?")
+    page.keyboard.press("Enter")
+    answers = page.locator("li.assistant .what")
+    expect(page.get_by_role("button", name="Edit")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()
+    assert answers.count() <= 1
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save").click()
+    saved = tmp_path / "saved.json"
+    download.value.save_as(saved)
+    assert json.loads(saved.read_text())[0] == {"role": "user", "content": "Where is the fox?"}
+    page.get_by_role("button", name="Edit").click()
+    assert page.input_value("#message") == "Where is the fox?"
+    assert page.locator(".talk li").count() == 0
+    page.set_input_files("#load", saved)
+    page.locator(".talk li.user").wait_for()
+    saved.write_text("[1]")
+    page.set_input_files("#load", saved)
+    page.get_by_text("this file holds no conversation").wait_for()
+
+
+def test_a_key_is_asked_for(browser: Any, language_model: LanguageModel, serve: Any) -> None:
+    with serve(create_app(Subject("fox", language_model), api_key="correct horse")) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.fill("#key", "correct horse")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="Tokens").click()
+        page.locator(".token").first.wait_for()
+        page.close()
