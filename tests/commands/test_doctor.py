@@ -160,7 +160,7 @@ def a_cache_one_place_off(patch: Patch) -> Subject:
 
 def positions_from_the_start_again(patch: Patch) -> Subject:
     add = GPT._with_positions
-    patch.setattr(GPT, "_with_positions", lambda model, x, start, end: add(model, x, 0, end - start))
+    patch.setattr(GPT, "_with_positions", lambda model, x, rows: add(model, x, slice(0, rows.stop - rows.start)))
     return subject_of("gpt")
 
 
@@ -178,8 +178,8 @@ def a_mask_that_leaks_by_one(patch: Patch) -> Subject:
 def a_leak_of_gradients_alone(patch: Patch) -> Subject:
     hidden = Llama.hidden
 
-    def leaking(model: Llama, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
-        x = hidden(model, tokens, cache)
+    def leaking(model: Llama, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
+        x = hidden(model, tokens, cache, segments)
         later = x.roll(-1, dims=1)
         return x + 0.1 * (later - later.detach())
 
@@ -190,7 +190,7 @@ def a_leak_of_gradients_alone(patch: Patch) -> Subject:
 def padding_on_the_left_without_a_mask(patch: Patch) -> Subject:
     hidden = Llama.hidden
 
-    def rolled(model: Llama, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+    def rolled(model: Llama, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
         if cache is not None or len(tokens) == 1:
             return hidden(model, tokens, cache)
         counts = [int(row.flip(0).cumsum(0).eq(0).sum()) for row in tokens]  # of zeros at the end
@@ -518,11 +518,11 @@ def test_a_failure_says_what_it_means_and_the_exit_code_is_1(
     a_cache_one_place_off(monkeypatch)
     code, out, err = card(capsys, trained, "--device", "cpu")
     assert code == 1
-    assert err == "1 of 14 checks failed: kv_cache\n"
+    assert err == "1 of 15 checks failed: kv_cache\n"
     assert "\nFAILED  KV cache = full forward" in out
     assert "it means: generated text is not what the model would say" in out
     assert "look at: where new keys and values are written" in out
-    assert "\n13 passed, 1 failed; " in out
+    assert "\n14 passed, 1 failed; " in out
 
     code, out, err = card(capsys, trained, "--device", "cpu", "--json")
     found = json.loads(out)

@@ -40,6 +40,12 @@ def bpe() -> Tokenizer:
 
 
 @pytest.fixture
+def trained(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy: a model folder remembers its exports."""
+    return shutil.copytree(trained, tmp_path_factory.mktemp("trained") / trained.name)
+
+
+@pytest.fixture
 def save(tmp_path: Path) -> Callable[..., Path]:
     """`save(model, tokenizer)` -> a model folder."""
 

@@ -174,7 +174,7 @@ def test_what_is_learned_twice_is_said(base: Path, tmp_path: Path, capsys: pytes
     task = chat_task(ChatSettings(), hornbook.load(base), written(tmp_path / "a.jsonl", twins), Training(seed=1))
     err = capsys.readouterr().err
     assert "leakage: 2 held-out or test questions are learned from too" in err
-    assert "(line 3 as line 1, line 7 as line 1)" in err
+    assert "(line 3 as line 1, line 15 as line 1)" in err
     assert task.about.startswith("18 conversations to learn from, 1 held out, 1 to test")
 
 

@@ -145,6 +145,20 @@ def test_three_classes_from_jsonl_with_a_test_file_that_leaks(
     assert "test.jsonl' line 10" in err
 
 
+def test_what_is_odd_about_the_texts_is_said(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = texts_of(40)
+    odd = [(rows[3][0].upper(), "calm"), ("endless " * 12_500, "merry"), *[rows[0]] * 2]
+    data = table(tmp_path / "a.csv", [*rows, *odd])
+    options = ("--text", "body", "--label", "mood", "--out", tmp_path / "run")
+    assert finetune(trained, "--data", data, *options, "--training.steps", "1", "--device", "cpu") == 0
+    said = capsys.readouterr().err
+    assert "1 texts have two labels: " in said
+    assert "a.csv' line 5 says 'merry', " in said
+    assert "a.csv' line 42 'calm'" in said
+    assert "3 texts are copies of others (but for case and blanks); copies stay in one part" in said
+    assert "44 texts are longer than 16 tokens" in said
+
+
 def test_corrections_of_low_rank_and_the_head(trained: Path, moods: Path, tmp_path: Path) -> None:
     columns = ("--text", "body", "--label", "mood", "--lora.rank", "2")
     assert finetune(trained, "--data", moods, *columns, "--out", tmp_path / "run", *SHORT) == 0

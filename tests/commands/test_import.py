@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -139,6 +140,25 @@ def test_pickles_are_never_opened(source, refused) -> None:
     assert "'pytorch_model.bin' is a pickle, which can run programs and is never opened" in line
     assert "torch.load(FILE, weights_only=True)" in line
     assert "is a file, not a folder" in refused(source / "pytorch_model.bin")
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.safetensors", "model-00001-of-00001.safetensors"])
+def test_a_malicious_pickle_does_nothing_under_any_name(source, refused, tmp_path, name) -> None:
+    """A pickle that would make a folder when it is loaded, and does so where it is."""
+
+    class Malicious:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    (source / "model.safetensors").unlink()
+    (source / name).write_bytes(pickle.dumps({"model.norm.weight": Malicious()}))
+    if name.startswith("model-"):
+        (source / INDEX).write_text(json.dumps({"weight_map": {"model.norm.weight": name}}))
+    line = refused(source)
+    assert ("is a pickle" if name.endswith(".bin") else f"{name}' is damaged") in line
+    assert not (tmp_path / "owned").exists()
+    pickle.loads((source / name).read_bytes())
+    assert (tmp_path / "owned").exists()
 
 
 def test_an_unknown_architecture(source, refused) -> None:

@@ -11,7 +11,7 @@ from hornbook.corpora._generated import GeneratedCorpus
 from hornbook.corpora.base import open_corpus
 from hornbook.finetuning.labelled import read_labelled
 from hornbook.finetuning.messages import read_conversations
-from hornbook.finetuning.preference import read_preferences
+from hornbook.finetuning.preference_data import read_preferences
 
 NAMES = ("village-questions", "village-preferences", "village-notices")
 

@@ -171,7 +171,7 @@ def test_retry_after_is_obeyed_within_reason(server: Server, monkeypatch: pytest
     monkeypatch.setattr(_chat_address.time, "sleep", waited.append)
     server.acts = [sends(b"", 429, Retry_After="7"), sends(b"", 429, Retry_After="9999"), says("1")]
     assert server.address().ask([], max_tokens=1) == "1"
-    assert waited == [7, 30]
+    assert [seconds for seconds in waited if seconds >= 1] == [7, 30]  # others are those of the server's own thread
 
 
 def test_a_judge_that_leaves_is_not_asked_for_ever(server: Server) -> None:

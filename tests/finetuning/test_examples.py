@@ -56,7 +56,9 @@ def test_the_oldest_turns_are_cut_whole(max_length: int, left: str, cut: int) ->
 
 
 def test_what_no_cut_makes_short_enough_is_refused_with_its_line() -> None:
-    with pytest.raises(UserError, match="'a' line 1: 20 tokens are more than max_length 7, and so are those of its last"):
+    with pytest.raises(
+        UserError, match="'a' line 1: 20 tokens are more than max_length 7, and so are those of its last"
+    ):
         make_examples([THREE], PLAIN, LETTERS, 7)
     with pytest.raises(UserError, match="'a' line 1: 20 tokens are more than max_length 19; hint: --finetune.too_long"):
         make_examples([THREE], PLAIN, LETTERS, 19, "refuse")

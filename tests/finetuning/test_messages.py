@@ -79,16 +79,28 @@ def test_the_published_instructions(shared_data: Shared) -> None:
         ({"messages": [{"content": "a"}, ANSWER]}, r"line 2 message 1 has no field 'role' \(choices: content\)"),
         ({"messages": [{"role": "tool", "content": "a"}, ANSWER]}, "line 2 message 1: unknown role 'tool' .*system"),
         ({"messages": [{"role": "user"}, ANSWER]}, "line 2 message 1 has no field 'content'"),
-        ({"messages": [QUESTION, {"role": "assistant", "content": " "}]}, "line 2 message 2: the field 'content' is em"),
-        ({"messages": [QUESTION, {"role": "assistant", "content": ["a"]}]}, r"2: the field 'content' is not text but \["),
+        (
+            {"messages": [QUESTION, {"role": "assistant", "content": " "}]},
+            "line 2 message 2: the field 'content' is em",
+        ),
+        (
+            {"messages": [QUESTION, {"role": "assistant", "content": ["a"]}]},
+            r"2: the field 'content' is not text but \[",
+        ),
         ({"messages": [QUESTION, {"role": "assistant", "content": "\ud800"}]}, "line 2 message 2: half a character"),
         ({"messages": [QUESTION, {**ANSWER, "weight": 0}]}, "line 2 message 2 has the field 'weight', which is not"),
-        ({"messages": [QUESTION, {**ANSWER, "tool_calls": [{"id": 1}]}]}, "line 2 message 2 has the field 'tool_calls'"),
+        (
+            {"messages": [QUESTION, {**ANSWER, "tool_calls": [{"id": 1}]}]},
+            "line 2 message 2 has the field 'tool_calls'",
+        ),
         ({"messages": [QUESTION, ANSWER], "tools": [{}]}, "line 2 has the field 'tools'"),
         ({"messages": [QUESTION]}, "line 2 has no answer of the assistant, so nothing to learn"),
         ({"messages": [ANSWER, QUESTION, ANSWER]}, "line 2 message 1: an answer before any question"),
         ({"messages": [QUESTION, ANSWER, ANSWER]}, "line 2 message 3: two answers in a row"),
-        ({"messages": [QUESTION, {"role": "system", "content": "a"}, ANSWER]}, "message 2: 'system' stands only at the"),
+        (
+            {"messages": [QUESTION, {"role": "system", "content": "a"}, ANSWER]},
+            "message 2: 'system' stands only at the",
+        ),
     ],
 )
 def test_a_wrong_entry_is_named_with_its_line(tmp_path: Path, entry: dict[str, Any], message: str) -> None:

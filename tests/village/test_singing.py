@@ -31,6 +31,9 @@ def test_every_answer_is_what_the_song_says() -> None:
         for question in told.questions:
             if question.kind == "who_has":
                 assert f"{question.answer} has {question.text.removeprefix('Who has ').rstrip('?')}" in told.text
+            elif question.kind == "how_many":
+                _, _, goods, _, who, _ = question.text.split()
+                assert set(re.findall(rf"\b{who} has (\w+) {goods}\b", told.text)) == {question.answer}
             else:
                 who = question.text.removeprefix("Where is ").rstrip("?")
                 places = set(re.findall(rf"\b{who} is \w+ (the \w+)", told.text))

@@ -15,7 +15,6 @@ from hornbook.models.gpt import GPT, GPTConfig
 from hornbook.models.llama import Llama, LlamaConfig
 from hornbook.tokenizers.base import Tokenizer
 from hornbook.tokenizers.bpe import BPE
-from hornbook.tokenizers.character import Character
 from hornbook.weights import _gguf_names, gguf
 from hornbook.weights._gguf_vocabulary import translate
 

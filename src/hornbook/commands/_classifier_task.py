@@ -11,7 +11,6 @@ from hornbook.commands._classifier_report import report
 from hornbook.commands._classifier_settings import ClassifierSettings
 from hornbook.commands._finetune_task import Task
 from hornbook.commands.base import talk
-from hornbook.conventions import Conventions
 from hornbook.errors import UserError
 from hornbook.finetuning.classification import Classifier, class_loss, class_weights, label_row, train_parts
 from hornbook.finetuning.labelled import Labelled, class_numbers
@@ -58,7 +57,7 @@ def classifier_task(settings: ClassifierSettings, base: LanguageModel, data: Pat
         held_out=len(validation.rows),
         about=f"{len(parts.train):,} texts to learn from, {len(parts.validation):,} held out, "
         f"{len(parts.test):,} to test, {len(parts.classes)} classes",
-        save=partial(_save, asked, base.conventions),
+        save=partial(_save, asked),
         report=partial(report, asked, parts, train.cut + validation.cut + test.cut),
     )
 
@@ -107,7 +106,7 @@ def _loss(settings: ClassifierSettings, rows: Sequence[Row], num_classes: int) -
     return class_loss(class_weights([row.targets[-1] for row in rows], num_classes), settings.smoothing)
 
 
-def _save(asked: TextClassifier, conventions: Conventions, folder: Path, info: dict[str, Any]) -> None:
+def _save(asked: TextClassifier, folder: Path, info: dict[str, Any]) -> None:
     classifier = asked.classifier
     head = Head(classifier.head.weight, asked.classes, classifier.pooling, asked.max_length)
-    save_classifier_folder(folder, classifier.model, asked.tokenizer, head, info, conventions, replace=True)
+    save_classifier_folder(folder, classifier.model, asked.tokenizer, head, info, replace=True)

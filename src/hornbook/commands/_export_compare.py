@@ -50,14 +50,17 @@ def remembered(result: Result, talk: Callable[[str], None]) -> Result:
     return result
 
 
-def compare_export(result: Result, talk: Callable[[str], None]) -> dict[str, Any] | None:
+def compare_export(
+    result: Result, talk: Callable[[str], None], prompts: list[list[int]] | None = None
+) -> dict[str, Any] | None:
     """What the comparison of a file with its model found; None where llama.cpp can't be asked.
 
+    `prompts` are ids, a few short ones where None.
     One of the two has its weights in memory at a time: llama.cpp is asked first, then our model is opened.
     Errors: `Failed` where the two disagree, or llama.cpp doesn't open the file.
     """
     config = result.config
-    prompts = prompts_for(result.tokenizer, config.vocab_size, config.context_length)
+    prompts = prompts or prompts_for(result.tokenizer, config.vocab_size, config.context_length)
     try:
         llama = find_llama_cpp()
         talk(f"comparing with {OUTSIDER}")
@@ -86,7 +89,9 @@ def _ask(llama: LlamaCpp, result: Result, prompts: list[list[int]]) -> tuple[Ans
     lengths = [len(prompt) for prompt in prompts]
     if len(rows) != sum(lengths) * vocab_size:
         raise Failed(f"{OUTSIDER} has logits for {len(rows) // sum(lengths)} ids, the model for {vocab_size}")
-    return Answers(said["ids"], list(rows.view(-1, vocab_size).split(lengths)), said["greedy"]), str(said["release"])
+    return Answers(said["ids"], list(torch.split(rows.view(-1, vocab_size), lengths)), said["greedy"]), str(
+        said["release"]
+    )
 
 
 def _known_to_differ(tokenizer: Tokenizer, text: str) -> bool:

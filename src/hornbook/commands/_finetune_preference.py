@@ -64,7 +64,7 @@ def preference(
     label_smoothing
         The share of pairs that are taken to be labelled the wrong way round (default: 0).
     template
-        How a conversation is written: auto (the model's own, else alpaca), alpaca, chatml, phi3, or a file of Jinja.
+        How a conversation is written: auto (the model's own, else alpaca), alpaca, chatml, phi3, plain, or a file of Jinja.
     max_length
         The most tokens of a prompt with an answer (default: the context).
     too_long

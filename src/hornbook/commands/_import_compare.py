@@ -18,27 +18,30 @@ from hornbook.weights.parity import Answers, answer, compare, from_tensors, prom
 OUTSIDER = "transformers"
 
 
-def compare_with_outsider(folder: Path, talk: Callable[[str], None]) -> dict[str, Any] | None:
+def compare_with_outsider(
+    folder: Path, talk: Callable[[str], None], prompts: list[list[int]] | None = None
+) -> dict[str, Any] | None:
     """What the comparison found; None where transformers is not installed. One model is held at a time, in float32.
 
+    `prompts` are ids, a few short ones where None.
     Errors: `Failed` where the two disagree, or transformers doesn't open the folder.
     """
     if find_spec(OUTSIDER) is None:
         talk(f"note: not compared with {OUTSIDER}, which is not installed; hint: pip install 'hornbook[interop]'")
         return None
     talk(f"comparing with {OUTSIDER}")
-    questions, ours = _ask_ourselves(folder)
+    questions, ours = _ask_ourselves(folder, prompts)
     with tempfile.TemporaryDirectory() as place:
         theirs = _ask_outsider(questions, Path(place))
         report = compare(ours, theirs, OUTSIDER)
     return {"with": OUTSIDER, **report.facts()}
 
 
-def _ask_ourselves(folder: Path) -> tuple[dict[str, Any], Answers]:
+def _ask_ourselves(folder: Path, prompts: list[list[int]] | None) -> tuple[dict[str, Any], Answers]:
     """The questions, and what this program answers; its model is let go."""
     model, tokenizer, _ = load_model_folder(folder)
     length = model.config.context_length
-    prompts = prompts_for(tokenizer, model.config.vocab_size, length)
+    prompts = prompts or prompts_for(tokenizer, model.config.vocab_size, length)
     questions = {"folder": str(folder.absolute()), "prompts": prompts, "context_length": length}
     return questions, answer(tokenizer.encode, model, prompts, length)
 

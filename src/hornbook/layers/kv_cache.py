@@ -89,6 +89,8 @@ class SeatCache(KVCache):
         super().__init__(
             num_layers, seats, num_kv_heads, room, head_dim, device=like.keys.device, dtype=like.keys.dtype
         )
+        self.keys.zero_()  # whatever lay in the memory may be nan, which no mask hides: nan - inf and 0 x nan are nan
+        self.values.zero_()
         self.capacity, self.seats = capacity, seats
         self.lengths: list[int] = []
         self._refresh()
@@ -175,6 +177,6 @@ class SeatCache(KVCache):
         shape = (*self.keys.shape[:3], room, self.keys.shape[4])
         for name in ("keys", "values"):
             old = getattr(self, name)
-            new = old.new_empty(shape)
+            new = old.new_zeros(shape)
             new[:, : self.count, :, : self.length] = old[:, : self.count, :, : self.length]
             setattr(self, name, new)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from hornbook.randomness import key, python_random
 from hornbook.village.casting import ANY, Cast, draw_cast
-from hornbook.village.vocabulary import APPLES, BUNS, CARROTS, COINS, EGGS, FLOWERS, NUTS, PEARS, PLUMS, SEEDS
+from hornbook.village.vocabulary import COINS, STONES
+from hornbook.village.vocabulary import GOODS as ALL_GOODS
 
 LETTER, NOTICE = "letter", "notice"
-GOODS = (APPLES, PEARS, PLUMS, NUTS, CARROTS, EGGS, BUNS, FLOWERS, SEEDS)
+GOODS = tuple(goods for goods in ALL_GOODS if goods not in (COINS, STONES))
 PARTS_OF_TEN = ("val", "test", *["train"] * 8)
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

@@ -3,15 +3,16 @@
     Nora has the kite, Nora has the kite. Tom is at the mill, Tom is at the mill. Where is Tom? Tom is at the mill! ...
 
 A model that only reads stories meets few names among many words, and stays for millions of tokens with guessing any name
-at all. A song has little else than names, things and places, each of them said again soon: copying what was said
-before is worth learning here, and what is learned serves the stories.
+at all. A song has little else than names, things, places and numbers, each of them said again soon: copying what was said
+before is worth learning here, and what is learned serves the stories. Words that no song has are copied far later.
 """
 
 from hornbook.randomness import python_random
 from hornbook.village.asking import Question, choose
 from hornbook.village.casting import ANY, draw_cast
 from hornbook.village.stories import Story
-from hornbook.village.world import Be, Own, World
+from hornbook.village.vocabulary import GOODS, NUMBERS
+from hornbook.village.world import Be, Gain, Own, World
 
 BEGINNINGS = (
     "The children stood in a circle and sang.",
@@ -22,6 +23,7 @@ BEGINNINGS = (
     "They clapped their hands and sang.",
 )
 FEWEST_FACTS, MOST_FACTS = 4, 5
+FEWEST, MOST = 2, 12  # of some goods
 
 
 def song(seed: int, part: str, index: int) -> Story:
@@ -41,6 +43,11 @@ def song(seed: int, part: str, index: int) -> Story:
     for who, place in zip(chance.sample(singers, 3), (cast.place, cast.there, cast.far), strict=False):
         world.apply(Be(who, place))
         facts.append((f"{who} is {place.at}", Question(f"Where is {who}?", str(place), "where")))
+    for who, goods in zip(chance.sample(singers, 2), chance.sample(GOODS, 2), strict=True):
+        number = chance.randint(FEWEST, MOST)
+        world.apply(Gain(who, number, goods))
+        question = Question(f"How many {goods} does {who} have?", NUMBERS[number], "how_many")
+        facts.append((f"{who} has {goods.count(number)}", question))
     chance.shuffle(facts)
     facts = facts[: chance.randint(FEWEST_FACTS, MOST_FACTS)]
     said = [f"{line}, {line}." for line, _ in facts]

@@ -126,6 +126,7 @@ APPLES, PEARS, PLUMS, CHERRIES, NUTS, CARROTS, EGGS, BUNS, STONES, COINS, SEEDS,
     )
 )
 FRUIT = (APPLES, PEARS, PLUMS, CHERRIES)
+GOODS = (*FRUIT, NUTS, CARROTS, EGGS, BUNS, STONES, COINS, SEEDS, FLOWERS)
 NUMBERS = words("no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen")
 CHEERFUL = ("glad", "proud", "calm")
 GLOOMY = ("sad", "cross")

@@ -17,7 +17,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from hornbook.conventions import Conventions, write_conventions
 from hornbook.errors import UserError
 from hornbook.files import new_folder, require_space, write_atomic, write_json
 from hornbook.models.base import Model, ModelConfig
@@ -65,13 +64,12 @@ def save_classifier_folder(
     tokenizer: Tokenizer,
     head: Head,
     info: dict[str, Any] | None = None,
-    conventions: Conventions | None = None,
     *,
     replace: bool = False,
 ) -> Path:
     """Write the folder, whole or not at all. `info` is what else is known: data, settings, evaluations.
 
-    Of `conventions` the ids before every text are kept. Errors: as `save_model_folder`.
+    Errors: as `save_model_folder`.
     """
     folder = Path(folder)
     require_fit(tokenizer, model.config)
@@ -89,8 +87,6 @@ def save_classifier_folder(
         save_tensors(tensors, beside / WEIGHTS)
         tokenizer.save(beside)
         write_json(beside / "tokenizer_config.json", tokenizer.tokenizer_config() | _pad_token(tokenizer, pad_id))
-        if conventions is not None:
-            write_conventions(beside, Conventions(conventions.before), tokenizer)
         size = sum(tensor.numel() for tensor in tensors.values())
         card = classifier_card(title_of(folder), size, config, info or {}, head.classes, head.pooling)
         write_atomic(beside / "README.md", card)

@@ -156,7 +156,7 @@ def _state(header: Header, found: dict[str, np.ndarray]) -> Iterator[tuple[str, 
 
 def halves(rows: Tensor, head_dim: int) -> Tensor:
     """Rows of a head from neighbouring pairs to two halves: 0 1 2 3 -> 0 2 1 3. (H x D, C) -> (H x D, C)."""
-    return rows.unflatten(0, (-1, head_dim // 2, 2)).transpose(1, 2).flatten(0, 2)
+    return rows.reshape(-1, head_dim // 2, 2, rows.shape[-1]).transpose(1, 2).reshape(rows.shape)
 
 
 def _require_angles(config: LlamaConfig, found: dict[str, np.ndarray]) -> None:

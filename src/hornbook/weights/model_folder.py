@@ -87,10 +87,10 @@ def load_model_folder(
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
         raise UserError(f"'{folder}' is not a model folder: it has no {CONFIG}")
+    seal = check_seal(folder)
     if is_classifier(folder):
         hint = f'hornbook classify {folder} --text "...", or in Python hornbook.load_classifier'
         raise UserError(f"'{folder}' holds a classifier, which writes no text", hint=hint)
-    seal = check_seal(folder)
     form, config = read_config(folder)
     tokenizer = tokenizer_of(folder, form)
     require_fit(tokenizer, config)

@@ -89,11 +89,11 @@ def compare_rounded(expected: Expected, theirs: Answers, whose: str) -> RoundedR
             f"a greedy token of {whose} is {furthest:.2g} behind ours, and {2 * margin:.2g} is what rounding explains"
         )
     equal = int((expected.behind == 0).sum())
-    counts = {"greedy_tokens": len(expected.behind), "greedy_equal": equal, "furthest_behind": furthest}
-    moved = expected.moved_by_weights
     return RoundedReport(
-        len(theirs.ids), len(theirs.logits), largest, margin, typical, typical_margin, **counts, moved_by_weights=moved
-    )
+        len(theirs.ids), len(theirs.logits), largest, margin, typical, typical_margin,
+        greedy_tokens=len(expected.behind), greedy_equal=equal, furthest_behind=furthest,
+        moved_by_weights=expected.moved_by_weights,
+    )  # fmt: skip
 
 
 def _read(model: Model, prompts: Sequence[Sequence[int]]) -> Tensor:
@@ -106,7 +106,8 @@ def _behind(model: Model, prompt: Sequence[int], written: Sequence[int]) -> Tens
     if not written:
         return torch.zeros(0)
     logits = model(torch.tensor([[*prompt, *written[:-1]]]))[0, len(prompt) - 1 :].float()
-    return logits.amax(-1) - logits.gather(-1, torch.tensor(written)[:, None])[:, 0]
+    behind: Tensor = logits.amax(-1) - logits.gather(-1, torch.tensor(written)[:, None])[:, 0]
+    return behind
 
 
 def _apart(found: Tensor, expected: Tensor) -> tuple[float, float]:

@@ -22,7 +22,12 @@ PREFIX = "base_model.model."  # PEFT wraps the model twice
 SUFFIXES = (".lora_A.weight", ".lora_B.weight")
 HEAD = "score.weight"  # of a classifier, in all architectures that we write
 HEAD_MODULES = ("classifier", "score")  # what PEFT takes for a classifier's head
-ONLY: Mapping[str, tuple[Any, ...]] = {"peft_type": ("LORA",), "task_type": (None, "CAUSAL_LM"), "bias": ("none",), "modules_to_save": (None, [])}
+ONLY: Mapping[str, tuple[Any, ...]] = {
+    "peft_type": ("LORA",),
+    "task_type": (None, "CAUSAL_LM"),
+    "bias": ("none",),
+    "modules_to_save": (None, []),
+}
 STARTS = (True, False, "gaussian", "eva", "orthogonal")  # ways to begin that leave the base as it is
 WITHOUT_EFFECT = frozenset([
     "auto_mapping", "base_model_name_or_path", "ensure_weight_tying", "exclude_modules", "fan_in_fan_out",

@@ -8,6 +8,7 @@ order of sums, and numbers so near the middle between two steps that the order d
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,8 @@ def round_inputs(model: Model, quantization: str) -> None:
     if isinstance(model, GPT):
         for block in model.blocks:
             feed_forward = block.get_submodule("feed_forward")
-            feed_forward.activation = partial(_by_table, feed_forward.activation)
+            exact = cast(Callable[[Tensor], Tensor], feed_forward.activation)
+            feed_forward.activation = cast(Any, partial(_by_table, exact))
 
 
 def as_stored(tensor: Tensor, kind: str) -> Tensor:
