@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -256,15 +257,20 @@ class Terminal:
 
     def leave(self) -> int:
         """The exit code; a program that is still there is killed."""
-        os.close(self.screen)
-        for _ in range(300):
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.1)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        return -1
+        try:
+            for _ in range(300):
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    return os.waitstatus_to_exitcode(status)
+                if select.select([self.screen], [], [], 0.1)[0]:
+                    with suppress(OSError):  # it has closed its side
+                        os.read(self.screen, 4096)
+                    time.sleep(0.05)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            return -1
+        finally:
+            os.close(self.screen)  # only now: closed earlier, the program would be ended by SIGHUP
 
 
 @pytest.mark.slow

@@ -570,8 +570,8 @@ def test_compiled_models_are_the_same(kind: str) -> None:
 def test_a_model_that_compiles_to_another_fails(monkeypatch: Patch) -> None:
     hidden = Llama.hidden
 
-    def other(model: Llama, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
-        return hidden(model, tokens, cache) * (1.01 if torch.compiler.is_compiling() else 1.0)
+    def other(model: Llama, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
+        return hidden(model, tokens, cache, segments) * (1.01 if torch.compiler.is_compiling() else 1.0)
 
     monkeypatch.setattr(Llama, "hidden", other)
     found = reading.compiled(subject_of())

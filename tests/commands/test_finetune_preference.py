@@ -18,8 +18,11 @@ from hornbook.weights.model_folder import save_model_folder
 Refused = Callable[..., str]
 WORDS = ["fox", "hen", "cow", "cat", "dog", "owl", "bee", "ant", "eel", "ram"]
 HEADINGS = "Below is an instruction that describes a task. ### Instruction:\n\n### Response:\n"
-FLAGS = ["--lora.rank", "2", "--lora.layers", '["all"]', "--optimizer.learning_rate", "0.02", "--training.steps", "8",
-         "--training.evaluate_every", "4", "--training.keep", "9", "--finetune.answers", "2", "--finetune.answer_tokens", "3"]  # fmt: skip
+FLAGS = [
+    *("--lora.rank", "2", "--lora.layers", '["all"]', "--optimizer.learning_rate", "0.02"),
+    *("--training.steps", "8", "--training.evaluate_every", "4", "--training.keep", "9"),
+    *("--finetune.answers", "2", "--finetune.answer_tokens", "3"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +82,11 @@ def test_the_adapter_is_the_model(preferred: Path, base: Path, tmp_path: Path) -
     merged = hornbook.load(tmp_path / "merged")
     assert all(torch.equal(weight, opened[name]) for name, weight in merged.model.state_dict().items())
     messages = [{"role": "user", "content": "fox hen"}]
-    said = [hornbook.load(folder).chat(messages, max_new_tokens=4, temperature=0) for folder in (preferred / "adapter", tmp_path / "merged")]  # fmt: skip
-    assert said[0] == said[1] == hornbook.load(preferred).chat(messages, max_new_tokens=4, temperature=0)
+    said = [
+        hornbook.load(folder).chat(messages, max_new_tokens=4, temperature=0)
+        for folder in (preferred, preferred / "adapter", tmp_path / "merged")
+    ]
+    assert said[0] == said[1] == said[2]
 
 
 def test_an_interrupted_run_goes_on_exactly(preferred: Path, tmp_path: Path) -> None:

@@ -111,7 +111,9 @@ def load_adapter(
     merge(model, read_corrections(folder, read_config(place)[0], model))
     if (folder / TOKENIZER).is_file():
         own = load_tokenizer(folder / TOKENIZER)
-        model, _ = add_tokens(model, tokenizer, [name for name in own.special_tokens if name not in tokenizer.special_tokens])
+        model, _ = add_tokens(
+            model, tokenizer, [name for name in own.special_tokens if name not in tokenizer.special_tokens]
+        )
         require_fit(own, model.config)
         tokenizer = own
     return model, tokenizer, seal.get("info", {})
@@ -161,4 +163,6 @@ def find_base(folder: Path, seal: Mapping[str, Any], base: Path | str | None = N
     for place in here:
         if known.get("fingerprint") in (None, fingerprint_of(place)):
             return place
-    raise UserError(f"the adapter '{folder}' was made for another model than '{here[0]}': weights, settings or tokenizer differ")
+    raise UserError(
+        f"the adapter '{folder}' was made for another model than '{here[0]}': weights, settings or tokenizer differ"
+    )
