@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import uvicorn
 
 import hornbook
-from hornbook.chat_template import named_template
 from hornbook.commands.base import talk
 from hornbook.errors import UserError
+from hornbook.generation.conversation import template_for
 from hornbook.generation.generate import LanguageModel
 from hornbook.serving.app import create_app
 from hornbook.serving.served import Subject
@@ -91,7 +91,7 @@ def with_template(model: LanguageModel, template: str | None) -> LanguageModel:
     """The model with the chat template named, where one is. Errors: `UserError` for a name of none."""
     if template is None:
         return model
-    chosen = named_template(template)
+    chosen = template_for(template, model.tokenizer, model.conventions.before)
     conventions = model.conventions.with_template(chosen, model.tokenizer)
     return LanguageModel(model.model, model.tokenizer, model.info, conventions)
 

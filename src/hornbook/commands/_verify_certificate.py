@@ -81,7 +81,9 @@ class Certificate:
             was = "" if value["recipe"] is None else f", in the recipe {value['recipe']}"
             yield from _entry("" if number else "settings", f"{name} = {value['here']}{was}")
         yield from _entry("training", self._training())
-        yield from _entry("data", f"fingerprint {self.run['data']['fingerprint'][:16]}")
+        tuning = self.run.get("finetune")
+        data = f"sha256 {tuning['data_hash'][:16]}" if tuning else f"fingerprint {self.run['data']['fingerprint'][:16]}"
+        yield from _entry("data", data)
         for number, part in enumerate(self._machine()):
             yield from _entry("" if number else "machine", part)
         yield ""
@@ -95,11 +97,15 @@ class Certificate:
 
     def _training(self) -> str:
         """What may make a resume go wrong, in a few words: "llama, dropout 0.1, adamw, fp32, microbatches of 4 of 12"."""
-        model, training = self.run["model"], self.run["training"]
+        tuning, model, training = self.run.get("finetune"), self.run.get("model", {}), self.run["training"]
         rows, micro = training["batch_size"], training["microbatch_size"]
         portions = f"batches of {rows}" if micro == "none" else f"batches of {rows} in microbatches of {micro}"
-        dropout = f"dropout {model.get('dropout', 0.0):g}"
-        return f"{model['kind']}, {dropout}, {self.run['optimizer']['kind']}, {training['precision']}, {portions}"
+        what = (
+            f"{model['kind']}, dropout {model.get('dropout', 0.0):g}"
+            if not tuning
+            else f"fine-tuning, {tuning['kind']}"
+        )
+        return f"{what}, {self.run['optimizer']['kind']}, {training['precision']}, {portions}"
 
     def _machine(self) -> list[str]:
         has = self.machine
