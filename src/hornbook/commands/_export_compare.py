@@ -19,7 +19,7 @@ from hornbook.tokenizers._sentencepiece import SentencePieceBPE
 from hornbook.tokenizers.base import Tokenizer
 from hornbook.tokenizers.bpe import BPE
 from hornbook.weights.model_folder import load_model_folder
-from hornbook.weights.parity import HARD_STRINGS, NEW_TOKENS, Answers, prompts_for, require_same_ids
+from hornbook.weights.parity import HARD_STRINGS, NEW_TOKENS, Answers, own_words, prompts_for, require_same_ids
 from hornbook.weights.parity_rounded import compare_rounded, expect
 
 OUTSIDER = "llama.cpp"
@@ -76,7 +76,7 @@ def compare_export(
 def _ask(llama: LlamaCpp, result: Result, prompts: list[list[int]]) -> tuple[Answers, str]:
     """Its answers and its release. Errors: `Failed` where ids differ, before anything else is looked at; `Absent`."""
     tokenizer, vocab_size = result.tokenizer, result.config.vocab_size
-    texts = [text for text in HARD_STRINGS if not _known_to_differ(tokenizer, text)]
+    texts = [text for text in (*HARD_STRINGS, *own_words(tokenizer)) if not _known_to_differ(tokenizer, text)]
     question = question_about(result.path, texts, prompts, NEW_TOKENS, result.config.context_length)
     with tempfile.TemporaryDirectory() as place:
         logits = Path(place) / "logits"

@@ -69,6 +69,15 @@ def answer(
     return Answers([list(encode(text)) for text in HARD_STRINGS], read, written)
 
 
+def own_words(tokenizer: Tokenizer) -> list[str]:
+    """The texts of up to 256 tokens from all over the vocabulary, alone and in rows: where patterns part, they part on these."""
+    special = set(tokenizer.special_tokens.values())
+    ids = [token for token in range(tokenizer.vocab_size) if token not in special]
+    texts = [tokenizer.decode([token]) for token in ids[:: max(1, -(-len(ids) // 256))]]
+    whole = [text for text in texts if text and "\ufffd" not in text]
+    return whole + ["".join(whole[start : start + 16]) for start in range(0, len(whole), 16)]
+
+
 def compare(ours: Answers, theirs: Answers, whose: str) -> Report:
     """The report of two programs that agree. Errors: `Failed` naming the first thing in which they don't."""
     require_same_ids(HARD_STRINGS, ours.ids, theirs.ids, whose)
