@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from hornbook.errors import Failed
+from hornbook.tokenizers.bpe import BPE
 from hornbook.weights.parity import (
     HARD_STRINGS,
     NEW_TOKENS,
@@ -14,6 +15,7 @@ from hornbook.weights.parity import (
     answer,
     compare,
     from_tensors,
+    own_words,
     prompts_for,
     to_tensors,
 )
@@ -77,6 +79,26 @@ def test_answers_survive_a_file(answers) -> None:
     found = from_tensors(to_tensors(answers))
     assert (found.ids, found.greedy) == (answers.ids, answers.greedy)
     assert all(torch.equal(mine, other) for mine, other in zip(found.logits, answers.logits, strict=True))
+
+
+def test_a_vocabularys_own_words_tell_patterns_apart() -> None:
+    """Two vocabularies of the same tokens, cut by two patterns."""
+    text = '"Is it?"\n\nNora had 1862 (or so).\n\n' * 40
+    one = BPE.train([text], vocab_size=300, special_tokens=("<|endoftext|>", "(or so)"), pattern="llama-bpe")
+    document = BPE.train([text], vocab_size=300, pattern="gpt-2").to_json()
+    other = BPE.from_json({**document, "model": one.to_json()["model"], "added_tokens": one.to_json()["added_tokens"]})
+    words = own_words(one)
+    assert any(one.encode(text) != other.encode(text) for text in words)
+    assert "(or so)" not in words
+    assert not any("\ufffd" in text for text in words)
+    assert len(words) <= 300 + 3
+
+
+def test_a_vocabulary_with_gaps_has_words_too() -> None:
+    document = BPE.train(["a cat"], vocab_size=260).to_json()
+    document["added_tokens"][0]["id"] = 900
+    words = own_words(BPE.from_json(document))
+    assert "c" in words  # id 99 of 901, of which every third is taken
 
 
 def test_prompts_leave_room_for_the_new_tokens(tokenizer) -> None:

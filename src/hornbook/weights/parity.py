@@ -4,13 +4,14 @@ Nothing here knows which programs they are: each gives a function from text to i
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hornbook.errors import Failed
+from hornbook.errors import Failed, UserError
 from hornbook.tokenizers.base import Tokenizer
 
 HARD_STRINGS = (
@@ -19,6 +20,7 @@ HARD_STRINGS = (
     "مرحبا", "नमस्ते", "👩‍👩‍👧 🦊🏽", "\u200bzero\u00a0width\ufeff", "f(x):\n\treturn x**2  # {}[]<>\\", "aaaaaaaaaaaaaaaaaaaaa",
     "https://example.org/?q=a%20b&c=d_e", "CamelCase snake_case SCREAMING", "\x00\x07\x7f", "…—“quoted”‘s",
 )  # fmt: skip
+OWN_WORDS = 256
 PROMPTS = ("Once upon a time", "The capital of France is", "1, 2, 3, 4, 5,")
 NEW_TOKENS = 32
 TOLERANCE = 1e-4  # of the largest logit (or of 1): what float32 loses by adding in another order
@@ -70,12 +72,14 @@ def answer(
 
 
 def own_words(tokenizer: Tokenizer) -> list[str]:
-    """The texts of up to 256 tokens from all over the vocabulary, alone and in rows: where patterns part, they part on these."""
-    special = set(tokenizer.special_tokens.values())
-    ids = [token for token in range(tokenizer.vocab_size) if token not in special]
-    texts = [tokenizer.decode([token]) for token in ids[:: max(1, -(-len(ids) // 256))]]
-    whole = [text for text in texts if text and "\ufffd" not in text]
-    return whole + ["".join(whole[start : start + 16]) for start in range(0, len(whole), 16)]
+    """Tokens from all over a vocabulary as texts, each alone and all in rows: where patterns part, they part on these."""
+    special, step = set(tokenizer.special_tokens.values()), max(1, tokenizer.vocab_size // OWN_WORDS)
+    words = []
+    for token in range(0, tokenizer.vocab_size, step):
+        with suppress(UserError):  # a gap in a public vocabulary
+            if token not in special and "\ufffd" not in (word := tokenizer.token_text(token)):
+                words.append(word)
+    return [*words, "".join(words), " ".join(words), "\n".join(words)]
 
 
 def compare(ours: Answers, theirs: Answers, whose: str) -> Report:

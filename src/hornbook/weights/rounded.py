@@ -23,6 +23,7 @@ OUTER = {  # what the rule of storage knows by name; of all others only the shap
     "position_embedding.weight": "position_embd.weight",
     "output.weight": "output.weight",
 }
+ROWS = 1024
 TABLE_ENDS = 10.0  # beyond which llama.cpp computes GELU without its table: 0, and x itself
 
 
@@ -30,8 +31,10 @@ def round_weights(model: Model, quantization: str) -> None:
     """Replace every weight, in its place, by what a file of this kind gives back for it."""
     for name, parameter in model.named_parameters():
         kind = storage(OUTER.get(name, name), parameter.detach(), quantization)
-        if kind != "f32":
-            parameter.data = as_stored(parameter.data, kind)
+        for rows in (
+            torch.split(parameter.data, ROWS) if kind != "f32" else ()
+        ):  # few at a time: rounding copies several times
+            rows.copy_(as_stored(rows, kind))
 
 
 def round_inputs(model: Model, quantization: str) -> None:
