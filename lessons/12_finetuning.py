@@ -261,29 +261,29 @@ assert all_labels > 0.85
 # is a widespread one, called *Alpaca*.
 
 # %%
-from hornbook.finetuning.conversation import Instruction, alpaca_prompt, mark
+from hornbook.finetuning.conversation import alpaca_prompt, mark
 
 text = get_text("instructions")
 if "instructions" in missing:
-    examples = [Instruction("Name the opposite of 'cold'.", "", "The opposite of 'cold' is 'hot'.")] * 1100
+    cold = "The opposite of 'cold' is 'hot'."
+    examples = [{"instruction": "Name the opposite of 'cold'.", "input": "", "output": cold}] * 1100
 else:
-    entries = json.loads(text)
-    examples = [Instruction(entry["instruction"], entry["input"], entry["output"]) for entry in entries]
+    examples = json.loads(text)
 
-kinds = {"n": len(examples), "n_with_input": sum(bool(example.input) for example in examples)}
+kinds = {"n": len(examples), "n_with_input": sum(bool(example["input"]) for example in examples)}
 print(kinds)
 number("ins-01", kinds, {"n": 1100, "n_with_input": 325}, needs="instructions")
 parts = dict(zip(("train", "test", "val"), map(len, split(examples, (0.85, 0.1))), strict=True))
 number("ins-03", parts, {"train": 935, "val": 55, "test": 110}, needs="instructions")
 
 example = examples[999]
-prompt = alpaca_prompt(example.instruction, example.input)
-print(prompt + example.output)
+prompt = alpaca_prompt(example["instruction"], example["input"])
+print(prompt + example["output"])
 first = "Below is an instruction that describes a task. Write a response that appropriately completes the request."
 expected = "\n\n### Instruction:\nWhat is an antonym of 'complicated'?\n\n### Response:\n"
 answer = "An antonym of 'complicated' is 'simple'."
-number("ins-02", prompt + example.output, first + expected + answer, needs="instructions")
-number("ins-01", example.output, answer, needs="instructions")
+number("ins-02", prompt + example["output"], first + expected + answer, needs="instructions")
+number("ins-01", example["output"], answer, needs="instructions")
 
 # %% [markdown]
 # Which tokens should be learned? The model will never have to write the prompt, so its targets are -100. Learned are the
@@ -291,10 +291,10 @@ number("ins-01", example.output, answer, needs="instructions")
 
 # %%
 gpt2 = get_tokenizer("gpt2")
-marked = mark(prompt, example.output, gpt2)
+marked = mark(prompt, example["output"], gpt2)
 learned = [token for token, trained in zip(marked.tokens, marked.trained, strict=True) if trained]
 print(f"{len(marked.tokens)} tokens, learned: {[gpt2.token_text(token) for token in learned]}")
-assert gpt2.decode(learned) == example.output + "<|endoftext|>"
+assert gpt2.decode(learned) == example["output"] + "<|endoftext|>"
 assert marked.row().targets[-1] == gpt2.end_of_text
 
 row = marked.row()
@@ -305,7 +305,9 @@ show(
     "Below each token stands its target: -100 in the prompt; from the prompt's last token on, the token that follows",
 )
 
-lengths = [len(mark(alpaca_prompt(each.instruction, each.input), each.output, gpt2).tokens) - 1 for each in examples]
+prompts = [alpaca_prompt(each["instruction"], each["input"]) for each in examples]
+both = zip(prompts, examples, strict=True)
+lengths = [len(mark(asked, each["output"], gpt2).tokens) - 1 for asked, each in both]
 found = {"min": min(lengths), "max": max(lengths), "mean": round(np.mean(lengths).item(), 3)}
 print("tokens without the end:", found)
 number("ins-01", found, {"min": 40, "max": 91, "mean": 56.386}, needs="instructions gpt2")
@@ -363,14 +365,9 @@ torch.testing.assert_close(classifier(batches[0][0]), before)
 # the loss is ln 2, that of a coin.
 
 # %%
-from hornbook.finetuning.preference import (
-    Preference,
-    pad_pairs,
-    preference_loss,
-    preference_pair,
-    read_preferences,
-    with_reference,
-)
+from hornbook.chat_template import named_template
+from hornbook.finetuning.preference import pad_pairs, preference_loss, with_reference
+from hornbook.finetuning.preference_data import Preference, preference_pair, read_preferences
 
 if (SHARED / "preference-data.json").is_file():
     preferences = read_preferences(SHARED / "preference-data.json")
@@ -378,9 +375,11 @@ if (SHARED / "preference-data.json").is_file():
     learn, to_test, to_validate = split(preferences, (0.85, 0.1))
     number("dpo-01", [len(learn), len(to_validate), len(to_test)], [935, 55, 110])
 
-polite = Preference("May I come in?", "", chosen="Please do, it is warm inside.", rejected="If you must.")
+question = {"role": "user", "content": "May I come in?"}
+polite = Preference((question,), chosen="Please do, it is warm inside.", rejected="If you must.")
 talker = GPT(GPTConfig(vocab_size=gpt2.vocab_size, context_length=512, num_layers=1, num_heads=2, embed_dim=8))
-pairs = with_reference([preference_pair(polite, gpt2)], talker, pad_id=0)
+pair = preference_pair(polite, named_template("alpaca"), gpt2)
+pairs = with_reference([pair], talker, pad_id=0)
 optimizer = AdamW(learning_rate=1e-3).build(talker.named_parameters())
 losses = []
 for _ in range(5):
@@ -443,7 +442,7 @@ show(
 # | 1 | attention, architecture | 4 to 7 | `layers`, `models` | `hornbook show` |
 # | between | pretraining | 8, 9 | `training`, `optimizers` | `hornbook train`, `resume` |
 # | 2 | measuring, writing, public weights | 9 to 11 | `evaluation`, `generation`, `weights` | `hornbook evaluate`, `generate` |
-# | 3 | a classifier, an assistant | 12 | `finetuning` | from Python, as above |
+# | 3 | a classifier, an assistant | 12 | `finetuning` | `hornbook finetune`, `classify`, `chat` |
 #
 # The end of stage 2 is the foundation model.
 #

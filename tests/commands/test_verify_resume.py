@@ -334,6 +334,15 @@ def certificate(differences: list[str], kills: int = 2) -> Certificate:
     return Certificate("a-recipe", settings, settled, 2000, machine, 7, 2, tuple(hit), found, None, 1.0)
 
 
+def test_a_certificate_of_a_fine_tuning_says_what_kind_and_which_data() -> None:
+    kept = certificate([])
+    run = {name: kept.run[name] for name in ("optimizer", "training")}
+    tuned = replace(kept, run=run | {"finetune": {"kind": "chat", "data_hash": "0123456789abcdef0123"}})
+    text = "\n".join(tuned.lines())
+    assert "training   fine-tuning, chat, muon, bf16, batches of 12 in microbatches of 4\n" in text
+    assert "data       sha256 0123456789abcdef\n" in text
+
+
 def test_a_certificate_fits_a_terminal_and_says_what_was_found() -> None:
     good, bad = certificate([]), certificate([f"weights: {'a.b.' * 20} differs"] * 9)
     assert good.exact

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from hornbook.finetuning.class_scores import (
-    accuracy_interval,
     calibration,
     calibration_error,
     class_scores,
@@ -33,12 +32,6 @@ def test_by_hand() -> None:
     scores = class_scores(confusion)
     assert (scores[2].precision, scores[2].recall, scores[2].f1, scores[2].texts) == (1.0, 0.5, 2 / 3, 2)
     assert (scores[3].precision, scores[3].recall, scores[3].f1, scores[3].texts) == (0.0, 0.0, 0.0, 0)
-
-
-def test_the_interval_of_a_share() -> None:
-    assert accuracy_interval(285, 300) == pytest.approx((0.9191, 0.9695), abs=1e-4)  # published calculators of Wilson's
-    assert accuracy_interval(0, 10)[0] == pytest.approx(0, abs=1e-9)
-    assert accuracy_interval(10, 10)[1] == pytest.approx(1)
 
 
 def test_calibration_by_hand() -> None:

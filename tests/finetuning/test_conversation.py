@@ -10,16 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hornbook.chat_template import named_template
 from hornbook.errors import UserError
-from hornbook.finetuning.conversation import (
-    Instruction,
-    Marked,
-    alpaca_prompt,
-    instruction_rows,
-    mark,
-    read_instructions,
-)
+from hornbook.finetuning.conversation import Marked, alpaca_prompt, mark
 from hornbook.finetuning.labelled import split
+from hornbook.finetuning.messages import Conversation, read_conversations
 from hornbook.finetuning.rows import Row, pad_rows, shifted
 from hornbook.tokenizers.base import Tokenizer
 from hornbook.tokenizers.character import Character
@@ -29,17 +24,23 @@ Shared = Callable[[str], Path]
 LETTERS = Character.train(["abc \n"], special_tokens=["<|endoftext|>", "[PAD]"])
 
 
+def instructions(path: Path) -> list[Conversation]:
+    """As a fine-tuning reads them."""
+    return read_conversations(path, "\n\n### Input:\n")
+
+
 def test_the_instructions_of_the_book(shared_data: Shared, number: Number, gpt2: Tokenizer) -> None:
     path, expected = shared_data("instruction-data.json"), number("ins-01")
-    found = read_instructions(path)
+    found, template = instructions(path), named_template("alpaca")
     assert sha256(path.read_bytes()).hexdigest() == expected["sha256"]
     assert len(found) == expected["n"]
     for place in (50, 999):
-        assert found[place] == Instruction(**expected[f"entry_{place}"])
-    assert sum(bool(each.input) for each in found) == expected["n_with_input"]
+        entry = expected[f"entry_{place}"]
+        assert found[place].answer == entry["output"]
+        assert found[place].prompt[0]["content"].startswith(entry["instruction"])
+    assert sum("### Input:" in each.prompt[0]["content"] for each in found) == expected["n_with_input"]
 
-    ends = [mark(alpaca_prompt(each.instruction, each.input), each.output, gpt2).tokens for each in found]
-    lengths = [len(tokens) - 1 for tokens in ends]  # the book counts without the end
+    lengths = [len(template.marked(each.messages, gpt2)[0]) - 1 for each in found]  # the book counts without the end
     assert {"min": min(lengths), "max": max(lengths), "mean": round(sum(lengths) / len(lengths), 3)} == expected[
         "formatted_token_len"
     ]
@@ -47,24 +48,32 @@ def test_the_instructions_of_the_book(shared_data: Shared, number: Number, gpt2:
 
 
 def test_the_prompt_of_the_book(shared_data: Shared, number: Number) -> None:
-    found = read_instructions(shared_data("instruction-data.json"))
+    found = instructions(shared_data("instruction-data.json"))
     for place in (50, 999):
-        each = found[place]
-        assert alpaca_prompt(each.instruction, each.input) + each.output == number("ins-02")[f"entry_{place}"]
+        expected = number("ins-02")[f"entry_{place}"]
+        assert named_template("alpaca").render(found[place].messages) == expected + "<|endoftext|>"
 
 
 def test_the_split_of_the_book(shared_data: Shared, number: Number) -> None:
-    train, test, val = split(read_instructions(shared_data("instruction-data.json")), (0.85, 0.1))
+    train, test, val = split(instructions(shared_data("instruction-data.json")), (0.85, 0.1))
     assert {"train": len(train), "val": len(val), "test": len(test)} == number("ins-03")
 
 
 def test_encoded_apart_is_encoded_together(shared_data: Shared, gpt2: Tokenizer) -> None:
-    for each in read_instructions(shared_data("instruction-data.json")):
-        prompt = alpaca_prompt(each.instruction, each.input)
-        marked = mark(prompt, each.output, gpt2)
-        assert marked.tokens == [*gpt2.encode(prompt + each.output), 50256]
+    """And the short way, for a prompt and an answer, is the template's."""
+    template = named_template("alpaca")
+    for each in instructions(shared_data("instruction-data.json")):
+        prompt = template.render(each.prompt, add_generation_prompt=True)
+        marked = mark(prompt, each.answer, gpt2)
+        assert marked.tokens == [*gpt2.encode(prompt + each.answer), 50256]
+        assert (marked.tokens, marked.trained) == template.marked(each.messages, gpt2)
         wanted = [token for token, trained in zip(marked.tokens, marked.trained, strict=True) if trained]
-        assert gpt2.decode(wanted) == each.output + "<|endoftext|>"
+        assert gpt2.decode(wanted) == each.answer + "<|endoftext|>"
+
+
+def test_the_alpaca_prompt_without_input_has_no_section_for_it() -> None:
+    assert "Input" not in alpaca_prompt("Say a.")
+    assert alpaca_prompt("Say a.", "b").endswith("Say a.\n\n### Input:\nb\n\n### Response:\n")
 
 
 @settings(deadline=None)
@@ -102,15 +111,6 @@ def test_without_an_end_there_is_no_training() -> None:
         mark("a", "b", Character.train(["abc"], special_tokens=[]))
 
 
-def test_rows_of_examples_without_input(tmp_path: Path, gpt2: Tokenizer) -> None:
-    (tmp_path / "a.jsonl").write_text(json.dumps({"instruction": "Say a.", "output": "a"}) + "\n")
-    [row] = instruction_rows(read_instructions(tmp_path / "a.jsonl"), gpt2)
-    assert gpt2.decode(row.inputs) == alpaca_prompt("Say a.") + "a"
-    assert "Input" not in alpaca_prompt("Say a.")
-    assert row.targets[-2:] == [*gpt2.encode("a"), 50256]
-    assert set(row.targets[:-2]) == {-100}
-
-
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
@@ -123,4 +123,4 @@ def test_rows_of_examples_without_input(tmp_path: Path, gpt2: Tokenizer) -> None
 def test_a_wrong_entry_is_named(tmp_path: Path, entries: list[dict[str, object]], message: str) -> None:
     (tmp_path / "a.json").write_text(json.dumps(entries))
     with pytest.raises(UserError, match=message):
-        read_instructions(tmp_path / "a.json")
+        instructions(tmp_path / "a.json")

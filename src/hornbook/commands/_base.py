@@ -1,4 +1,4 @@
-"""The finished model that a pretraining goes on from, as [model] names it: from = "runs/tales"."""
+"""The finished model that a training begins with; a pretraining names it in [model]: from = "runs/tales"."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

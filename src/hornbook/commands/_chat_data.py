@@ -10,6 +10,7 @@ import numpy as np
 
 from hornbook.chat_template import ChatTemplate
 from hornbook.commands._chat_settings import ChatSettings, ExampleSettings
+from hornbook.commands._finetune_data import readable_length, some
 from hornbook.commands._finetune_template import input_heading
 from hornbook.errors import UserError
 from hornbook.finetuning.examples import Example, Examples, make_examples, shared_prompts
@@ -17,8 +18,6 @@ from hornbook.finetuning.messages import read_conversations
 from hornbook.generation.generate import LanguageModel
 from hornbook.randomness import key, permute
 from hornbook.tokenizers.base import Tokenizer
-
-NAMED = 3  # of places that a line names
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,8 @@ class ChatData:
         """What a person should know before the training: what was left out, what leaks, what can't be read."""
         lines = said(self.all)
         if leaks := self.leaks:
-            twins = ", ".join(f"{_line(first)} as {_line(second)}" for first, second in leaks[:NAMED])
-            more = ", ..." if len(leaks) > NAMED else ""
-            lines.append(f"leakage: {len(leaks)} held-out or test questions are learned from too ({twins}{more})")
+            twins = some([f"{_line(first)} as {_line(second)}" for first, second in leaks])
+            lines.append(f"leakage: {len(leaks)} held-out or test questions are learned from too ({twins})")
         if self.unknown:
             lines.append(f"{self.unknown:,} tokens are unknown to this vocabulary")
         return lines
@@ -79,10 +77,7 @@ def said(examples: Examples) -> list[str]:
     if examples.num_cut:
         lines.append(f"{examples.num_cut:,} conversations were too long and lost their oldest turns")
     if dropped := examples.dropped:
-        more = ", ..." if len(dropped) > NAMED else ""
-        lines.append(
-            f"{len(dropped):,} conversations were too long and are dropped ({', '.join(dropped[:NAMED])}{more})"
-        )
+        lines.append(f"{len(dropped):,} conversations were too long and are dropped ({some(dropped)})")
     if examples.unanswered:
         lines.append(f"{examples.unanswered:,} conversations end with a question that nobody answered: it is left out")
     return lines
@@ -93,11 +88,9 @@ def read_examples(path: Path, model: LanguageModel, settings: ExampleSettings) -
 
     And for a `max_length` that the model can't read, or a template whose own words are not in the vocabulary.
     """
-    template, context = model.conventions.template, model.config.context_length
+    template = model.conventions.template
     assert template is not None
-    length = settings.max_length or context
-    if length > context:
-        raise UserError(f"max_length {length} is more than the model's context of {context} tokens")
+    length = readable_length(settings.max_length, model.config.context_length)
     _require_readable(template, model.tokenizer)
     conversations = read_conversations(path, input_heading(template))
     return make_examples(

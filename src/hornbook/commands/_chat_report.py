@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hornbook.commands._chat_answers import Answer, is_exact
+from hornbook.commands._chat_answers import is_exact
 from hornbook.commands._finetune_task import Findings
+from hornbook.evaluation._asking import Reply
 from hornbook.files import write_json
 from hornbook.finetuning.examples import Example
 
@@ -13,14 +14,14 @@ SHOWN, WIDTH = 3, 60
 ANSWERS = "answers.json"
 
 
-def findings(asked: Sequence[Example], said: Sequence[Answer], run: Path) -> Findings:
+def findings(asked: Sequence[Example], said: Sequence[Reply], run: Path) -> Findings:
     """The measures of greedy answers to test questions, for programs and for people; all answers go to a file of the run.
 
     In: examples and the answer to each. Out: {"asked", "exact_match" and "ended" as shares 0..1, "answers": the file}.
     """
     if not asked:
         return {"asked": 0}, ["no test questions were asked"]
-    exact = [is_exact(answer, example) for answer, example in zip(said, asked, strict=True)]
+    exact = [is_exact(answer, example.conversation.answer) for answer, example in zip(said, asked, strict=True)]
     write_json(run / ANSWERS, [_record(*each) for each in zip(asked, said, exact, strict=True)])
     ended = sum(answer.ended for answer in said)
     results = {
@@ -39,7 +40,7 @@ def findings(asked: Sequence[Example], said: Sequence[Answer], run: Path) -> Fin
     return results, lines
 
 
-def _record(example: Example, answer: Answer, exact: bool) -> dict[str, Any]:
+def _record(example: Example, answer: Reply, exact: bool) -> dict[str, Any]:
     return {
         "place": example.conversation.place,
         "messages": [dict(message) for message in example.conversation.prompt],
@@ -50,7 +51,7 @@ def _record(example: Example, answer: Answer, exact: bool) -> dict[str, Any]:
     }
 
 
-def _shown(example: Example, answer: Answer) -> list[str]:
+def _shown(example: Example, answer: Reply) -> list[str]:
     tail = "" if answer.ended else " (did not end)"
     return [
         f"question {_short(example.conversation.prompt[-1]['content'])}",

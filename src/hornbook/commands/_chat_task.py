@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from hornbook.commands._chat_answers import answered
 from hornbook.commands._chat_data import ChatData, read_examples, split_examples
 from hornbook.commands._chat_report import findings
 from hornbook.commands._chat_settings import ChatSettings
 from hornbook.commands._finetune_task import Findings, Task
-from hornbook.commands._finetune_template import taught
+from hornbook.commands._finetune_template import save_taught, taught
 from hornbook.commands.base import talk
 from hornbook.finetuning.examples import Example
 from hornbook.finetuning.packing import pack_rows, packed_loss, width_for
@@ -18,7 +17,6 @@ from hornbook.finetuning.rows import Batches, Row, answer_loss, in_order, pad_ro
 from hornbook.generation.generate import LanguageModel
 from hornbook.layers.loss import Batch
 from hornbook.training.update import Training
-from hornbook.weights.model_folder import save_model_folder
 
 VALIDATION_ROWS = 32
 PACKED_WIDTH = 128  # wider rows cost more attention than the padding they save, where examples are short
@@ -52,7 +50,7 @@ def chat_task(settings: ChatSettings, base: LanguageModel, data: Path, training:
         items=len(parts.learned),
         held_out=len(held_out),
         about=parts.about(),
-        save=partial(_save, model, parts),
+        save=partial(save_taught, model, {"conversations": parts.facts()}),
         report=partial(_report, model, parts, settings),
         sample=partial(_sample, model, parts.held_out[:SAMPLES], settings.answer_tokens),
     )
@@ -67,17 +65,6 @@ def _collate(pad_id: int, packing: bool) -> Callable[[Sequence[Row]], Batch]:
         return pack_rows(rows, pad_id, width_for([len(row.inputs) for row in rows], PACKED_WIDTH))
 
     return collate
-
-
-def _save(model: LanguageModel, parts: ChatData, folder: Path, info: dict[str, Any]) -> None:
-    save_model_folder(
-        folder,
-        model.model,
-        model.tokenizer,
-        info | {"conversations": parts.facts()},
-        replace=True,
-        conventions=model.conventions,
-    )
 
 
 def _report(model: LanguageModel, parts: ChatData, settings: ChatSettings, run: Path) -> Findings:

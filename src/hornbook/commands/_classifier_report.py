@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hornbook.commands._classifier_data import LabelledParts
+from hornbook.evaluation._intervals import wilson
 from hornbook.finetuning.baselines import (
     commonest,
     learn_features,
@@ -17,7 +18,6 @@ from hornbook.finetuning.baselines import (
 from hornbook.finetuning.class_scores import (
     Bin,
     ClassScore,
-    accuracy_interval,
     calibration,
     calibration_error,
     class_scores,
@@ -89,7 +89,8 @@ def _result(name: str, found: np.ndarray, right: np.ndarray, num_classes: int) -
     confusion = confusion_matrix(right, found, num_classes)
     hits, scores = int(np.trace(confusion)), class_scores(confusion)
     macro = float(np.mean([score.f1 for score in scores]))
-    return Result(name, hits / len(right), accuracy_interval(hits, len(right)), macro, scores, confusion)
+    share = wilson(hits, len(right))
+    return Result(name, share.value, (share.low, share.high), macro, scores, confusion)
 
 
 def _baselines(parts: LabelledParts, right: np.ndarray) -> list[Result]:

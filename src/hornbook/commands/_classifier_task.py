@@ -9,6 +9,7 @@ from typing import Any
 from hornbook.commands._classifier_data import labelled_parts
 from hornbook.commands._classifier_report import report
 from hornbook.commands._classifier_settings import ClassifierSettings
+from hornbook.commands._finetune_data import readable_length
 from hornbook.commands._finetune_task import Task
 from hornbook.commands.base import talk
 from hornbook.errors import UserError
@@ -64,10 +65,7 @@ def classifier_task(settings: ClassifierSettings, base: LanguageModel, data: Pat
 
 def _classifier(settings: ClassifierSettings, base: LanguageModel, classes: Sequence[str], seed: int) -> TextClassifier:
     """The base with a new head. Errors: `UserError` for a length that it can't read."""
-    context = base.config.context_length
-    length = settings.max_length or context
-    if length > context:
-        raise UserError(f"finetune.max_length {length} is longer than the model's context of {context} tokens")
+    length = readable_length(settings.max_length, base.config.context_length)
     classifier = Classifier(base.model, len(classes), settings.pooling, torch_generator(seed, "head"))
     train_parts(classifier, settings.trained)
     return TextClassifier(classifier, base.tokenizer, classes, length, before=base.conventions.before)

@@ -7,7 +7,7 @@ from typing import Any
 from hornbook.chat_template import Message, checked
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
-from hornbook.generation.conversation import no_template, template_for
+from hornbook.generation.conversation import no_template
 from hornbook.generation.generate import Continuation, LanguageModel
 from hornbook.generation.sampling import Sampling
 
@@ -116,9 +116,7 @@ def open_model(name: str, template: str | None, device: str) -> LanguageModel:
 
     model = hornbook.load(name, device)
     if template is not None:
-        chosen = template_for(template, model.tokenizer, model.conventions.before)
-        conventions = model.conventions.with_template(chosen, model.tokenizer)
-        return LanguageModel(model.model, model.tokenizer, model.info, conventions)
+        return model.with_template(template)
     if model.conventions.template is None:
         raise no_template(f"'{name}'")
     model.conventions.template.check()

@@ -20,7 +20,6 @@ from hornbook.evaluation.harness import Harness
 from hornbook.evaluation.multiple_choice import MultipleChoice
 from hornbook.evaluation.perplexity import Perplexity
 from hornbook.finetuning.messages import FIELDS, read_conversations
-from hornbook.generation.conversation import template_for
 from hornbook.generation.generate import LanguageModel
 from hornbook.text.entries import JSONL, read_entries
 from hornbook.text.reading import read_documents
@@ -131,12 +130,10 @@ def with_template(language_model: LanguageModel, name: str | None) -> LanguageMo
     """The model with another chat template, without any ("none"), or as it is (None). Errors: as `template_for`."""
     if name is None:
         return language_model
-    conventions, tokenizer = language_model.conventions, language_model.tokenizer
-    if name == "none":
-        conventions = replace(conventions, template=None)
-    else:
-        conventions = conventions.with_template(template_for(name, tokenizer, conventions.before), tokenizer)
-    return LanguageModel(language_model.model, tokenizer, language_model.info, conventions)
+    if name != "none":
+        return language_model.with_template(name)
+    bare = replace(language_model.conventions, template=None)
+    return LanguageModel(language_model.model, language_model.tokenizer, language_model.info, bare)
 
 
 def own_dataset(language_model: LanguageModel, model: str) -> Dataset | None:

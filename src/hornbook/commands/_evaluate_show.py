@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any
 
 from hornbook.evaluation.base import Findings
 
@@ -51,8 +50,3 @@ def _example(example: dict[str, str]) -> Iterator[str]:
         yield from textwrap.wrap(shown, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead)) or [
             lead.rstrip()
         ]
-
-
-def report(findings: Findings) -> dict[str, Any]:
-    """What `--json` prints of an evaluation; the items are for `--out`."""
-    return {name: value for name, value in vars(findings).items() if name != "items"}

@@ -1,6 +1,9 @@
 """The data of a fine-tuning as a user names it: a file, or the name of a fetched corpus."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+NAMED = 3  # of places that a line names
 
 
 def find_data(name_or_path: str) -> Path:
@@ -28,3 +31,17 @@ def find_data(name_or_path: str) -> Path:
         raise UserError(f"'{name_or_path}' is built in and no file of examples", hint="give a file")
     corpus.fingerprint()  # the cached file is still the published one
     return corpus.fetched_path()
+
+
+def some(places: Sequence[str]) -> str:
+    """The first few places, for a line: "line 3, line 8, line 9, ..."."""
+    return ", ".join(places[:NAMED]) + (", ..." if len(places) > NAMED else "")
+
+
+def readable_length(max_length: int | None, context_length: int) -> int:
+    """How many tokens of an example are read at most. Errors: `UserError` for more than the model can read."""
+    from hornbook.errors import UserError
+
+    if max_length is not None and max_length > context_length:
+        raise UserError(f"max_length {max_length} is more than the model's context of {context_length} tokens")
+    return max_length or context_length

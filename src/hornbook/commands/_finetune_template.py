@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from hornbook.chat_template import END_OF_TEXT, NAMES, ChatTemplate, end_token, named_template
-from hornbook.errors import UserError, unknown
+from hornbook.errors import unknown
+from hornbook.generation.conversation import read_template
 from hornbook.generation.generate import LanguageModel
 from hornbook.tokenizers.base import Tokenizer
 from hornbook.weights.growing import add_tokens
+from hornbook.weights.model_folder import save_model_folder
 
 PAD = "[PAD]"
 MARKS = {
@@ -45,6 +48,11 @@ def taught(base: LanguageModel, name: str, new_tokens: bool) -> LanguageModel:
     return LanguageModel(model, tokenizer, base.info, base.conventions.with_template(template, tokenizer))
 
 
+def save_taught(model: LanguageModel, facts: dict[str, Any], folder: Path, info: dict[str, Any]) -> None:
+    """Write what came out as a model folder with its template; one that is there already is replaced."""
+    save_model_folder(folder, model.model, model.tokenizer, info | facts, replace=True, conventions=model.conventions)
+
+
 def input_heading(template: ChatTemplate) -> str:
     """What stands between an instruction and its input: a heading of its own in alpaca, an empty line in others."""
     return ALPACA_INPUT if "### Instruction:" in template.source else "\n\n"
@@ -61,7 +69,4 @@ def _read(name: str) -> str:
     path = Path(name)
     if not path.is_file():
         raise unknown("chat template", name, ["auto", *NAMES, "the path of a .jinja file"])
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"the chat template '{path}' is not UTF-8 text") from None
+    return read_template(path)

@@ -4,7 +4,6 @@ settings -> base model, data -> Task (of the kind) -> corrections of low rank, i
 """
 
 import math
-import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import Any, Self, cast
 
 from pydantic import Field
 
+from hornbook.commands._base import Base
 from hornbook.commands._finetune_data import find_data
 from hornbook.commands._finetune_task import Kind, Task
 from hornbook.commands._job import Job
 from hornbook.commands._merge import keep_adapter
 from hornbook.commands._pretraining import draw_curves
+from hornbook.commands._recipe import place_of
 from hornbook.commands._sections import build_both
 from hornbook.config import Layer, Settings, build, merge
 from hornbook.device import choose_device
@@ -33,7 +34,6 @@ from hornbook.training.distributed import World
 from hornbook.training.loop import Loop
 from hornbook.training.schedule import Schedule
 from hornbook.training.update import Parts, Training
-from hornbook.weights.model_folder import find_model_folder, fingerprint_of
 
 KINDS = ("classifier", "chat", "preference")
 LOOKS = 8  # evaluations of a run, where nothing else was said
@@ -77,8 +77,9 @@ class Finetuning(Job):
     """A training that begins with a model folder."""
 
     checked: Checked
-    folder: Path  # of the base
+    begun_with: Base
     data: Path
+    data_hash: str
     base: LanguageModel
     task: Task
     training: Training
@@ -101,16 +102,19 @@ class Finetuning(Job):
         common, training = checked.common, checked.training
         if training.sharded:
             raise UserError("training.sharded is for pretraining: a fine-tuning keeps its whole model in each process")
-        folder, data = find_model_folder(home / common.model), find_data(_at(home, common.data))
-        _require_same(folder, common.model_hash, fingerprint_of(folder), "model")
-        _require_same(data, common.data_hash, sha256_of(data), "data")
-        base = _open(folder)
+        begun_with, data = Base(home / common.model, common.model_hash), find_data(_at(home, common.data))
+        data_hash = sha256_of(data)
+        if common.data_hash not in (None, data_hash):
+            hint = "put the old one back, or begin anew"
+            raise UserError(f"'{data}' is not the data that this run began with", hint=hint)
+        assert begun_with.found  # the model that the run began with, before it is opened
+        base = _open(begun_with.folder)
         task = checked.kind.task(checked.own, base, data, training)
         if not checked.steps_given:
             training = training.model_copy(update=_lengths(checked, task))
         if world:
             training = training.shared_by(world.size)
-        return cls(checked, folder, data, base, task, training, checked.schedule)
+        return cls(checked, begun_with, data, data_hash, base, task, training, checked.schedule)
 
     @staticmethod
     def check(layer: Layer) -> Training:
@@ -122,10 +126,10 @@ class Finetuning(Job):
         checked = self.checked
         common = checked.common.model_copy(
             update={
-                "model": _named(self.folder, run),
-                "model_hash": fingerprint_of(self.folder),
-                "data": _named(self.data, run),
-                "data_hash": sha256_of(self.data),
+                "model": place_of(self.begun_with.folder, run),
+                "model_hash": self.begun_with.found,
+                "data": place_of(self.data, run),
+                "data_hash": self.data_hash,
             }
         )
         optimizer = type(checked.optimizer).__module__.rpartition(".")[2]
@@ -169,7 +173,7 @@ class Finetuning(Job):
         info = {**self.base.info, "finetuned": self.settings(run.path), "evaluations": evaluations}
         task.save(run.model, info)
         if learned:
-            lines += keep_adapter(run.path / "adapter", task.model, learned, self.folder, run.model, info)
+            lines += keep_adapter(run.path / "adapter", task.model, learned, self.begun_with.folder, run.model, info)
         draw_curves(loop)
         return results, [f"picture  {run.pictures / 'loss.png'}", *lines]
 
@@ -216,16 +220,3 @@ def _open(folder: Path) -> LanguageModel:
 def _at(home: Path, data: str) -> str:
     """A path in a run's settings counts from the run's folder; a corpus is called by its name."""
     return str(home / data) if (home / data).is_file() else data
-
-
-def _named(path: Path, run: Path) -> str:
-    """Relative to the run where it lies in it or beside it, so that both can be moved together; else where it lies."""
-    path, home = path.absolute(), run.absolute()
-    return os.path.relpath(path, home) if home.parent in path.parents else str(path)
-
-
-def _require_same(path: Path, expected: str | None, found: str, what: str) -> None:
-    if expected not in (None, found):
-        raise UserError(
-            f"'{path}' is not the {what} that this run began with", hint="put the old one back, or begin anew"
-        )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hornbook.commands._finetune_data import readable_length, some
 from hornbook.commands._preference_settings import PreferenceSettings
 from hornbook.errors import UserError
 from hornbook.finetuning.preference_data import (
@@ -16,8 +17,6 @@ from hornbook.finetuning.preference_data import (
     split_preferences,
 )
 from hornbook.generation.generate import LanguageModel
-
-NAMED = 3  # of places that a line names
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,9 @@ def read_parts(
     path: Path, model: LanguageModel, settings: PreferenceSettings, seed: int, input_heading: str
 ) -> PreferenceParts:
     """The parts of a file for a model that has its template. Errors: `UserError` with file and line."""
-    template, context = model.conventions.template, model.config.context_length
+    template = model.conventions.template
     assert template is not None
-    length = settings.max_length or context
-    if length > context:
-        raise UserError(f"max_length {length} is more than the model's context of {context} tokens")
+    length = readable_length(settings.max_length, model.config.context_length)
     sifted = sift(read_preferences(path, input_heading))
     if not sifted.kept:
         raise UserError(f"no pair of '{path}' can teach anything: {'; '.join(_left_out(sifted))}")
@@ -70,12 +67,12 @@ def _left_out(sifted: Sifted) -> list[str]:
     """What teaches nothing, a line for each kind, with the places of the first few."""
     lines = []
     if ties := sifted.ties:
-        lines.append(f"{len(ties):,} pairs of two equal answers are left out ({_some(ties)})")
+        lines.append(f"{len(ties):,} pairs of two equal answers are left out ({some(ties)})")
     if twins := sifted.twins:
-        lines.append(f"{len(twins):,} pairs stand there already and are left out ({_some(_as(twins))})")
+        lines.append(f"{len(twins):,} pairs stand there already and are left out ({some(_as(twins))})")
     if against := sifted.contradictions:
         lines.append(
-            f"{len(against):,} pairs prefer what another one rejects; both are left out ({_some(_as(against))})"
+            f"{len(against):,} pairs prefer what another one rejects; both are left out ({some(_as(against))})"
         )
     return lines
 
@@ -83,13 +80,9 @@ def _left_out(sifted: Sifted) -> list[str]:
 def _shortened(made: PairsMade) -> list[str]:
     lines = [f"{made.num_cut:,} pairs were too long and lost their oldest turns"] if made.num_cut else []
     if made.dropped:
-        lines.append(f"{len(made.dropped):,} pairs were too long and are dropped ({_some(made.dropped)})")
+        lines.append(f"{len(made.dropped):,} pairs were too long and are dropped ({some(made.dropped)})")
     return lines
 
 
 def _as(places: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{first} and {second}" for first, second in places]
-
-
-def _some(places: Sequence[str]) -> str:
-    return ", ".join(places[:NAMED]) + (", ..." if len(places) > NAMED else "")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hornbook.commands._chat_answers import answers
+from hornbook.commands._chat_answers import answers, is_exact
 from hornbook.commands._finetune_task import Findings
 from hornbook.commands._preference_settings import PreferenceSettings
 from hornbook.finetuning.preference import Pair, both_log_probabilities
@@ -53,10 +53,8 @@ def standing(
         ]
     some = part.preferences[: settings.answers]
     prompts = [template.prompt_ids(each.prompt, model.tokenizer) for each in some]
-    said = answers(model, prompts, settings.answer_tokens) if prompts else []
-    exact = sum(
-        answer.ended and answer.text.strip() == each.chosen.strip() for answer, each in zip(said, some, strict=True)
-    )
+    said = answers(model, prompts, settings.answer_tokens)
+    exact = sum(is_exact(answer, each.chosen) for answer, each in zip(said, some, strict=True))
     return Standing(torch.cat(found), len(some), exact, sum(answer.ended for answer in said))
 
 

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from hornbook.commands._finetune_task import Findings, Task
-from hornbook.commands._finetune_template import input_heading, taught
-from hornbook.commands._preference_data import PreferenceParts, read_parts
+from hornbook.commands._finetune_template import input_heading, save_taught, taught
+from hornbook.commands._preference_data import read_parts
 from hornbook.commands._preference_report import Standing, findings, standing
 from hornbook.commands._preference_settings import PreferenceSettings
 from hornbook.commands.base import talk
@@ -18,7 +17,6 @@ from hornbook.finetuning.rows import Batches, in_order, padding_id
 from hornbook.generation.generate import LanguageModel
 from hornbook.layers.loss import Batch
 from hornbook.training.update import Training
-from hornbook.weights.model_folder import save_model_folder
 
 TOGETHER = 16  # pairs that are read at once where nothing is learned
 
@@ -54,18 +52,7 @@ def preference_task(settings: PreferenceSettings, base: LanguageModel, data: Pat
         items=len(parts.learned.pairs),
         held_out=len(parts.held_out.pairs),
         about=parts.about(),
-        save=partial(_save, model, parts),
+        save=partial(save_taught, model, {"preferences": parts.facts()}),
         report=report,
         prepare=prepare,
-    )
-
-
-def _save(model: LanguageModel, parts: PreferenceParts, folder: Path, info: dict[str, Any]) -> None:
-    save_model_folder(
-        folder,
-        model.model,
-        model.tokenizer,
-        info | {"preferences": parts.facts()},
-        replace=True,
-        conventions=model.conventions,
     )

@@ -28,28 +28,22 @@ class Pretraining(Job):
 
     recipe: Recipe
     dataset: Dataset
-
-    @property
-    def training(self) -> Training:  # type: ignore[override]
-        """How long, in which portions."""
-        return self.recipe.training
-
-    @property
-    def schedule(self) -> Schedule:  # type: ignore[override]
-        """The rates."""
-        return self.recipe.schedule
+    training: Training
+    schedule: Schedule
 
     @classmethod
     def new(cls, layer: Layer, data: Path | None, out: Path, world: World) -> Self:
         """The first of several processes prepares the dataset, where that has to be done; the others open it."""
         checked = check_recipe(layer)
         recipe = replace(checked, training=checked.training.shared_by(world.size))
-        return cls(recipe, open_data(recipe, data if world.is_first else data or recipe.folder or out / "data", out))
+        dataset = open_data(recipe, data if world.is_first else data or recipe.folder or out / "data", out)
+        return cls(recipe, dataset, recipe.training, recipe.schedule)
 
     @classmethod
     def of_run(cls, run: Path, settings: Layer) -> Self:
         """With the dataset that the run began with."""
-        return cls(check_recipe(settings, run), dataset_of_run(run, settings))
+        recipe = check_recipe(settings, run)
+        return cls(recipe, dataset_of_run(run, settings), recipe.training, recipe.schedule)
 
     @staticmethod
     def check(layer: Layer) -> Training:

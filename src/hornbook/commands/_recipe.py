@@ -189,6 +189,6 @@ def resolved(recipe: Recipe, dataset: "Dataset", run: Path) -> Layer:
 
 
 def place_of(folder: Path, run: Path) -> str:
-    """How a run's settings name a folder: relative to the run where it lies in it or beside it, else by its whole path."""
+    """How a run's settings name a folder or a file: relative to the run where it lies in or beside it, else by its whole path."""
     folder, home = folder.absolute(), Path(run).absolute()
     return os.path.relpath(folder, home) if home.parent in folder.parents else str(folder)

@@ -12,8 +12,6 @@ import uvicorn
 import hornbook
 from hornbook.commands.base import talk
 from hornbook.errors import UserError
-from hornbook.generation.conversation import template_for
-from hornbook.generation.generate import LanguageModel
 from hornbook.serving.app import create_app
 from hornbook.serving.served import Subject
 from hornbook.weights.hub import fetched_where_absent
@@ -84,16 +82,8 @@ def open_subject(model: str, device: str, template: str | None) -> Subject:
             return [dict(zip(classifier.classes, row, strict=True)) for row in rows]
 
         return Subject(name, classify=classify)
-    return Subject(name, with_template(hornbook.load(folder, device), template))
-
-
-def with_template(model: LanguageModel, template: str | None) -> LanguageModel:
-    """The model with the chat template named, where one is. Errors: `UserError` for a name of none."""
-    if template is None:
-        return model
-    chosen = template_for(template, model.tokenizer, model.conventions.before)
-    conventions = model.conventions.with_template(chosen, model.tokenizer)
-    return LanguageModel(model.model, model.tokenizer, model.info, conventions)
+    language_model = hornbook.load(folder, device)
+    return Subject(name, language_model.with_template(template) if template else language_model)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -100,11 +100,8 @@ class Certificate:
         tuning, model, training = self.run.get("finetune"), self.run.get("model", {}), self.run["training"]
         rows, micro = training["batch_size"], training["microbatch_size"]
         portions = f"batches of {rows}" if micro == "none" else f"batches of {rows} in microbatches of {micro}"
-        what = (
-            f"{model['kind']}, dropout {model.get('dropout', 0.0):g}"
-            if not tuning
-            else f"fine-tuning, {tuning['kind']}"
-        )
+        shape = f"{model.get('kind')}, dropout {model.get('dropout', 0.0):g}"
+        what = f"fine-tuning, {tuning['kind']}" if tuning else shape
         return f"{what}, {self.run['optimizer']['kind']}, {training['precision']}, {portions}"
 
     def _machine(self) -> list[str]:

@@ -39,7 +39,7 @@ def chat(
     system
         What the model is told before the conversation begins.
     template
-        How a conversation is written, where the model's folder doesn't say, or otherwise than it says: chatml, alpaca,
+        How a conversation is written, where the model's folder doesn't say, or otherwise than it says: chatml, alpaca, plain,
         phi3, or a file with a Jinja template.
     max_new_tokens
         How many tokens an answer may have at most.

@@ -46,7 +46,8 @@ def evaluate(
     stride
         For perplexity: how far windows lie apart, in tokens; fewer than the context give each token more before it.
     template
-        Ask through another chat template than the model's own: alpaca, chatml, phi3 or a file; none asks without any.
+        Ask through another chat template than the model's own: alpaca, chatml, phi3, plain or a file; none asks without
+        any.
     judge_url
         An OpenAI-compatible address whose model gives each answer a score: http://localhost:8080/v1. Your questions
         and the answers are sent there.

@@ -34,7 +34,7 @@ def serve(
         What a client must send (Authorization: Bearer KEY); better in the variable HORNBOOK_API_KEY, which other
         users of the machine don't see.
     template
-        The chat template where the model has none: chatml, alpaca or phi3.
+        The chat template where the model has none: chatml, alpaca, phi3, plain or a file.
     device
         auto, cpu, cuda or mps.
     open

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NORMAL = 1.959964  # standard errors that a 95 % interval reaches to each side
 BINS = 10
 
 
@@ -30,14 +29,6 @@ class Bin:
     confidence: float
     accuracy: float
     texts: int
-
-
-def accuracy_interval(right: int, asked: int) -> tuple[float, float]:
-    """The 95 % interval of a share: 285 of 300 -> (0.919, 0.969). Wilson 1927, which stays inside 0..1."""
-    share, spread = right / asked, NORMAL**2 / asked
-    middle = (share + spread / 2) / (1 + spread)
-    reach = NORMAL * np.sqrt(share * (1 - share) / asked + spread / (4 * asked)) / (1 + spread)
-    return float(middle - reach), float(middle + reach)
 
 
 def confusion_matrix(right: np.ndarray, found: np.ndarray, num_classes: int) -> np.ndarray:

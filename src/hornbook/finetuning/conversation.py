@@ -4,26 +4,13 @@ The prompt and the answer are encoded apart and joined. So the prompt's ids in t
 user's question has later, whatever the answer begins with.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from hornbook.errors import UserError
 from hornbook.finetuning.rows import Row, shifted
 from hornbook.layers.loss import IGNORED
-from hornbook.text.entries import read_entries
+from hornbook.named_templates import ALPACA
 from hornbook.tokenizers.base import Tokenizer
-
-ALPACA = "Below is an instruction that describes a task. Write a response that appropriately completes the request."
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """What is asked, what it is asked about (may be empty), and the answer wanted."""
-
-    instruction: str
-    input: str
-    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +33,6 @@ class Marked:
         return kept
 
 
-def read_instructions(path: Path) -> list[Instruction]:
-    """The entries `{"instruction", "input" (may be absent), "output"}` of a .json list or a .jsonl file, in order.
-
-    Errors: `UserError` with its place for each field that is missing, empty or no text, and for a file without entries.
-    """
-    return [
-        Instruction(entry.filled("instruction"), entry.text("input", ""), entry.filled("output"))
-        for entry in read_entries(path)
-    ]
-
-
 def alpaca_prompt(instruction: str, about: str = "") -> str:
     """The prompt of the template `alpaca`, up to where the answer begins; without input its section is left out.
 
@@ -76,18 +52,3 @@ def mark(prompt: str, answer: str, tokenizer: Tokenizer, *, train_prompt: bool =
         raise UserError("this tokenizer has no end token, so an answer would never end")
     before, after = tokenizer.encode(prompt), [*tokenizer.encode(answer), end]
     return Marked(before + after, [train_prompt] * len(before) + [True] * len(after))
-
-
-def instruction_rows(
-    examples: Sequence[Instruction],
-    tokenizer: Tokenizer,
-    max_length: int | None = None,
-    *,
-    train_prompt: bool = False,
-) -> list[Row]:
-    """The rows of examples in the template `alpaca`, in order. Errors: as `mark` and `Marked.row`."""
-    marked = [
-        mark(alpaca_prompt(each.instruction, each.input), each.output, tokenizer, train_prompt=train_prompt)
-        for each in examples
-    ]
-    return [each.row(max_length) for each in marked]

@@ -14,7 +14,7 @@ from typing import Any
 
 from hornbook.chat_template import Message
 from hornbook.errors import UserError
-from hornbook.text.entries import Entry, read_entries
+from hornbook.text.entries import Entry, entries_of_one_format
 
 ROLES = {
     "system": "system",
@@ -64,15 +64,7 @@ def read_conversations(path: Path, input_heading: str = "\n\n") -> list[Conversa
     broken field, an unknown role, an order in which nobody talks, a conversation without an answer.
     """
     found: list[Conversation] = []
-    wanted = None
-    for entry in read_entries(path):
-        form = format_of(entry)
-        wanted = wanted or form
-        if form != wanted:
-            raise UserError(
-                f"{entry.place} is in the format '{form}', but the file began with '{wanted}'",
-                hint="put each format into a file of its own",
-            )
+    for form, entry in entries_of_one_format(path, format_of):
         _refuse(entry, "entry")
         found.append(finished(FORMATS[form](entry, input_heading), entry.place))
     return found

@@ -6,12 +6,14 @@ the steps that a padded one takes, up to the rounding of sums. B rows, T positio
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from hornbook.finetuning.rows import Row, asked_loss
 from hornbook.layers.loss import IGNORED, Batch
+from hornbook.models.base import Model
 
 WIDTHS = 16  # that are tried for a batch; sharing one out takes about 0.1 ms
 
@@ -76,4 +78,4 @@ def unpacked(inputs: Tensor) -> tuple[Tensor, Tensor]:
 def packed_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """The loss for the training loop: a batch of `pack_rows` -> (sum over supervised tokens in nats, their count)."""
     tokens, segments = unpacked(inputs)
-    return asked_loss(model, model.hidden(tokens, segments=segments), targets)  # type: ignore[operator]
+    return asked_loss(model, cast(Model, model).hidden(tokens, segments=segments), targets)

@@ -23,7 +23,7 @@ from hornbook.finetuning.messages import Conversation, finished, turns_of
 from hornbook.finetuning.preference import Pair
 from hornbook.finetuning.rows import Row
 from hornbook.randomness import key, permute
-from hornbook.text.entries import Entry, read_entries
+from hornbook.text.entries import Entry, entries_of_one_format
 from hornbook.tokenizers.base import Tokenizer
 
 Places = list[tuple[str, str]]  # of an entry, and of another that it has to do with
@@ -78,16 +78,10 @@ def read_preferences(path: Path, input_heading: str = "\n\n") -> list[Preference
     Errors: `UserError` with its place for what is in no format or in another than the first, a missing or empty field,
     answers that are to different prompts; for a file without entries.
     """
-    found: list[Preference] = []
-    wanted = None
-    for entry in read_entries(path):
-        form = format_of(entry)
-        wanted = wanted or form
-        if form != wanted:
-            hint = "put each format into a file of its own"
-            raise UserError(f"{entry.place} is in the format '{form}', but the file began with '{wanted}'", hint=hint)
-        found.append(_of_messages(entry) if form == "messages" else _of_texts(entry, form, input_heading))
-    return found
+    return [
+        _of_messages(entry) if form == "messages" else _of_texts(entry, form, input_heading)
+        for form, entry in entries_of_one_format(path, format_of)
+    ]
 
 
 def format_of(entry: Entry) -> str:

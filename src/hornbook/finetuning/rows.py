@@ -6,7 +6,7 @@ it, and a target there is -100, so padding changes no number.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hornbook.errors import UserError
 from hornbook.layers.loss import IGNORED, Batch, language_model_loss
+from hornbook.models.base import Model
 from hornbook.randomness import key, permute
 from hornbook.tokenizers.base import Tokenizer
 
@@ -106,7 +107,7 @@ def in_order(items: Sequence[Item], collate: Callable[[Sequence[Item]], Batch], 
 
 def answer_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """The loss of pretraining, for rows of which little is asked: (B, T) each -> (sum in nats, count)."""
-    return asked_loss(model, model.hidden(inputs), targets)  # type: ignore[operator]
+    return asked_loss(model, cast(Model, model).hidden(inputs), targets)
 
 
 def asked_loss(model: nn.Module, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,4 +116,4 @@ def asked_loss(model: nn.Module, hidden: Tensor, targets: Tensor) -> tuple[Tenso
     Of a conversation nine tokens in ten are only read, and with a large vocabulary their logits are most of the memory.
     """
     asked = targets != IGNORED
-    return language_model_loss(model.logits(hidden[asked]), targets[asked])  # type: ignore[operator]
+    return language_model_loss(cast(Model, model).logits(hidden[asked]), targets[asked])

@@ -74,10 +74,18 @@ def template_for(name: str, tokenizer: Tokenizer, before: Sequence[int] = ()) ->
     names = {token: name for name, token in tokenizer.special_tokens.items()}
     begin, end = "".join(names[token] for token in before), end_token(tokenizer)
     if name not in NAMES and Path(name).is_file():
-        template = ChatTemplate(Path(name).read_text(encoding="utf-8"), begin, end)
+        template = ChatTemplate(read_template(Path(name)), begin, end)
         template.check()
         return template
     return named_template(name, begin, end)
+
+
+def read_template(path: Path) -> str:
+    """The text of a template's file. Errors: `UserError` where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"the chat template '{path}' is not UTF-8 text") from None
 
 
 def no_template(model: str = "this model") -> UserError:

@@ -8,7 +8,7 @@ from torch import Tensor
 from hornbook.chat_template import Message
 from hornbook.conventions import Conventions, plain
 from hornbook.errors import UserError
-from hornbook.generation.conversation import require_known, written_for
+from hornbook.generation.conversation import require_known, template_for, written_for
 from hornbook.generation.lockstep import Picker, generate_batch
 from hornbook.generation.sampling import Sampling
 from hornbook.generation.text_stream import StopStrings, TextStream
@@ -79,6 +79,13 @@ class LanguageModel:
     def conventions(self) -> Conventions:
         """How its texts begin and end, and its chat template."""
         return self._conventions or plain(self.tokenizer)
+
+    def with_template(self, name: str) -> "LanguageModel":
+        """The same model, talking by another chat template: a name, or a file. Errors: `UserError`, see `template_for`."""
+        template = template_for(name, self.tokenizer, self.conventions.before)
+        return LanguageModel(
+            self.model, self.tokenizer, self.info, self.conventions.with_template(template, self.tokenizer)
+        )
 
     def generate(
         self,

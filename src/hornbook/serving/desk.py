@@ -25,8 +25,10 @@ FINISHED = {"end of text": "stop", "length": "length"}
 
 @dataclass(frozen=True)
 class Order:
-    """Texts of one prompt: `request` says how, `choices` how many, `stops` where to stop; `shown` are the prompt's last tokens
-    where the text goes on from them."""
+    """Texts of one prompt: `request` says how, `choices` how many, `stops` where to stop.
+
+    They go on from the prompt's last word (`continues`), or begin anew, as an answer does.
+    """
 
     request: Request
     choices: int
@@ -97,17 +99,15 @@ class Desk:
                 piece = text.push(written)
                 if piece.finish:
                     del open_texts[written.number]
-                    self._forget([written.number], ended=written.token is None)
+                    if written.token is not None:  # a stop string: the engine would go on
+                        self.engine.cancel([written.number])
                 if piece.text or piece.finish:
                     yield piece
         finally:
-            self._forget(list(open_texts), ended=False)
-
-    def _forget(self, numbers: list[int], *, ended: bool) -> None:
-        for number in numbers:
-            self._queues.pop(number, None)
-        if numbers and not ended:
-            self.engine.cancel(numbers)
+            for number in texts:
+                self._queues.pop(number, None)
+            if open_texts:
+                self.engine.cancel(list(open_texts))
 
     def _hear(self, news: list[Written]) -> None:
         """In the engine's thread: one wake-up of the loop for all texts of a step."""
@@ -120,6 +120,8 @@ class Desk:
             self.metrics.tokens += written.token is not None
             if queue := self._queues.get(written.number):
                 queue.put_nowait(written)
+            if written.token is None:  # here too: a client may have left before anyone began to read its queue
+                self._queues.pop(written.number, None)
 
 
 class _Text:

@@ -104,7 +104,8 @@ def _states(model: Model, ids: Sequence[int]) -> list[tuple[str, Tensor]]:
 
 
 def _logits(model: Model, ids: Sequence[int], vocab_size: int) -> Tensor:
-    return model(_row(model, ids))[0, :, :vocab_size].float().cpu()  # type: ignore[no-any-return]
+    logits: Tensor = model(_row(model, ids))
+    return logits[0, :, :vocab_size].float().cpu()
 
 
 def _row(model: Model, ids: Sequence[int]) -> Tensor:

@@ -1,6 +1,6 @@
 """What a server counts, in the text that Prometheus reads."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from time import time
 
@@ -11,7 +11,7 @@ class Metrics:
 
     started: float = field(default_factory=time)
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (path, status)
-    seconds: Counter[str] = field(default_factory=Counter)  # by path, in all
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))  # by path, in all
     prompt_tokens: int = 0
     tokens: int = 0
     steps: int = 0

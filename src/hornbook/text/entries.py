@@ -1,7 +1,7 @@
 """Entries of a JSON list or a jsonl file: named fields, and where each stands, so that every mistake can be named."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,6 +62,20 @@ def read_entries(path: Path) -> Iterator[Entry]:
         yield entry
     if empty:
         raise UserError(f"'{path}' has no entries")
+
+
+def entries_of_one_format(path: Path, format_of: Callable[[Entry], str]) -> Iterator[tuple[str, Entry]]:
+    """Each entry with its format, which the first one decides. Errors: `UserError` with the place of one in another."""
+    wanted = None
+    for entry in read_entries(path):
+        form = format_of(entry)
+        wanted = wanted or form
+        if form != wanted:
+            raise UserError(
+                f"{entry.place} is in the format '{form}', but the file began with '{wanted}'",
+                hint="put each format into a file of its own",
+            )
+        yield form, entry
 
 
 def _entries(path: Path) -> Iterator[Entry]:

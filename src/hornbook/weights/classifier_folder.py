@@ -104,10 +104,10 @@ def load_classifier_folder(
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
         raise UserError(f"'{folder}' is not a model folder: it has no {CONFIG}")
+    seal = check_seal(folder)
     if not is_classifier(folder):
         hint = f"make one of it: hornbook finetune classifier {folder} --data FILE --text COLUMN --label COLUMN"
         raise UserError(f"'{folder}' holds a language model and no classifier", hint=hint)
-    seal = check_seal(folder)
     raw = read_object(folder / CONFIG)
     known = {key: value for key, value in raw.items() if not _of_the_head(key)}
     if str(raw.get("model_type")).startswith(own.PREFIX):
