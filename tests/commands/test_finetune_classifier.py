@@ -171,7 +171,7 @@ MISTAKES = [
     ({"--data": "absent.csv"}, "no such file 'absent.csv'"),
     ({"--test": "absent.csv"}, "absent.csv'; hint: finetune.test is a file with the same columns"),
     ({"--balance": "equal"}, "balance"),
-    ({"--finetune.max_length": "17"}, "finetune.max_length 17 is longer than the model's context of 16 tokens"),
+    ({"--finetune.max_length": "17"}, "max_length 17 is more than the model's context of 16 tokens"),
     ({"--finetune.train_fraction": "0.95"}, "0.95 to train and 0.1 to validate leave no test"),
     ({"--finetune.pool": "mean"}, "unknown setting 'finetune.pool'"),
 ]

@@ -42,6 +42,7 @@ def serving(model: Path, *flags: str) -> Iterator[tuple[subprocess.Popen[str], s
         process.stderr.close()
 
 
+@pytest.mark.slow
 def test_it_serves_and_finishes_what_runs(trained: Path) -> None:
     with serving(trained) as (process, address):
         assert httpx.get(f"{address}/v1/models").json()["data"][0]["id"] == trained.name
@@ -55,6 +56,7 @@ def test_it_serves_and_finishes_what_runs(trained: Path) -> None:
         assert process.wait(timeout=30) in (0, 130)
 
 
+@pytest.mark.slow
 def test_a_chat_template_can_be_named(trained: Path) -> None:
     """The small model's context has no room for the template's words: that it was taken is seen by that."""
     asked = {"messages": [{"role": "user", "content": "Nora"}], "max_tokens": 3}
