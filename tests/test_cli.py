@@ -113,3 +113,16 @@ def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
         writer.stdout.close()
         _, err = writer.communicate(timeout=60)
     assert err == b""
+
+
+@pytest.mark.parametrize(("processes", "taken_apart"), [("1", True), ("2", False)])
+def test_one_of_several_processes_ends_at_once(processes: str, taken_apart: bool) -> None:
+    """What is said arrives and the exit code is kept; only a process alone takes its interpreter apart."""
+    program = "import atexit; atexit.register(print, 'apart'); from hornbook.cli import main; main(['show', 'nothing'])"
+    environment = os.environ | {"WORLD_SIZE": processes, "RANK": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, encoding="utf-8", env=environment
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert ("apart" in done.stdout) == taken_apart

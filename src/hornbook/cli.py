@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, get_args, get_origin
@@ -71,7 +72,28 @@ def _value_name(annotation: Any, name: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `hornbook ARGUMENTS` and exit: 0 done, 1 the answer is no, 2 a user's mistake, 130 and 143 interrupted."""
     signal.signal(signal.SIGTERM, _leave)
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    try:
+        code = run(sys.argv[1:] if arguments is None else arguments)
+    except SystemExit as leaving:  # SIGTERM, or an incident of which another process tells
+        if alone or not isinstance(leaving.code, int):
+            raise
+        code = leaving.code
+    if not alone:
+        _end_at_once(code)
+    sys.exit(code)
+
+
+def _end_at_once(code: int) -> None:
+    """Leave one of several processes without taking the interpreter apart.
+
+    A thread of gloo may still want it then, which ends the process by SIGABRT, and torchrun then all the others,
+    among them the one that is still writing what they made (seen once in some hundred runs; pytorch/pytorch#179291).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or its reader gone
+            stream.flush()
+    os._exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
