@@ -1,5 +1,6 @@
 """Norms against torch's. (Published numbers: test_numbers.py.)"""
 
+import pytest
 import torch
 from torch import nn
 
@@ -31,3 +32,26 @@ def test_means_are_zero_up_to_rounding() -> None:
         assert str(means[means.abs().argmax()].abs()) == "tensor(0.0000)"
     finally:
         torch.set_printoptions(profile="default")
+
+
+@pytest.mark.parametrize("shape", [(7, 12), (2, 3, 5, 12)])
+def test_the_gradient_written_out_is_that_of_torch(shape: tuple[int, ...]) -> None:
+    draw = torch.Generator().manual_seed(1)
+    x, gradient, weight = (torch.randn(size, generator=draw) for size in (shape, shape, (12,)))
+    x[0] *= 1e-3  # so small that eps counts
+    found = []
+    for norm in (RMSNorm(12), nn.RMSNorm(12, eps=1e-6)):
+        norm.weight.data.copy_(weight)
+        read = x.clone().requires_grad_()
+        norm(read).backward(gradient)
+        found.append((read.grad, norm.weight.grad))
+    torch.testing.assert_close(found[0], found[1])
+    assert found[0][0].abs().min() > 0
+
+
+def test_a_narrower_type_stays_narrow() -> None:
+    """Under autocast x may be bfloat16; the weight is not, and torch's own norm is asked."""
+    x = torch.randn(4, 12).to(torch.bfloat16).requires_grad_()
+    assert RMSNorm(12)(x).dtype == torch.bfloat16
+    with torch.no_grad():
+        torch.testing.assert_close(RMSNorm(12)(x).float(), nn.RMSNorm(12, eps=1e-6)(x.float()), atol=0.02, rtol=0.01)

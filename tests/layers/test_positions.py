@@ -1,5 +1,6 @@
 """Positions against published numbers, the formula in complex numbers, and what a rotation keeps."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,3 +40,19 @@ def test_rotation_keeps_lengths_and_leaves_position_zero() -> None:
 def test_tables_are_real_even_for_a_model_without_weights() -> None:
     with torch.device("meta"):
         assert not any(table.is_meta for table in (*rotary_tables(4, 4, 1e4), sinusoidal_table(4, 4)))
+
+
+@pytest.mark.parametrize("strided", [False, True])
+def test_the_gradient_of_a_turn_is_that_of_torch(strided: bool) -> None:
+    """The turn is linear: <turn(a), b> = <a, gradient(b)>, and autograd through the formula finds the same."""
+    draw = torch.Generator().manual_seed(2)
+    heads, gradient = torch.randn(2, 3, 5, 8, generator=draw), torch.randn(2, 3, 5, 8, generator=draw)
+    if strided:  # as queries are that were cut out of one projection
+        heads = heads.transpose(1, 2).contiguous().transpose(1, 2)
+    tables = rotary_tables(8, 5, 100.0)
+    read, again = heads.clone().requires_grad_(), heads.clone().requires_grad_()
+    turned = rotate(read, *tables)
+    turned.backward(gradient)
+    (again * tables[0] + torch.cat([again[..., 4:], again[..., :4]], -1) * tables[1]).backward(gradient)
+    torch.testing.assert_close(read.grad, again.grad)
+    torch.testing.assert_close((turned * gradient).sum(), (heads * read.grad).sum())

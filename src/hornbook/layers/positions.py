@@ -5,6 +5,7 @@ H heads, T new tokens, S all tokens (past and new), D head_dim.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,8 +59,33 @@ def rotate(heads: Tensor, cosines: Tensor, signed_sines: Tensor) -> Tensor:
     (Su et al. 2021, "RoFormer"). Rolling by half brings each dimension's partner to it, so the sign lives in the table;
     on a CPU this is a quarter faster than cutting the halves apart and joining them.
     """
+    if heads.device.type == "cpu" and heads.dtype == cosines.dtype and torch.is_grad_enabled():
+        return _Rotation.apply(heads, cosines, signed_sines)  # type: ignore[no-any-return,no-untyped-call]
+    return _turned(heads, cosines, signed_sines)
+
+
+class _Rotation(torch.autograd.Function):
+    """`rotate` with its gradient written out: a gradient is turned back, which is the same turn with the other sign.
+
+    That is what torch finds too, step by step and with more memory: half as long again on a CPU.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, heads: Tensor, cosines: Tensor, signed_sines: Tensor) -> Tensor:
+        """As `rotate`."""
+        ctx.save_for_backward(cosines, signed_sines)
+        return _turned(heads, cosines, signed_sines)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """dL/d(turned) -> dL/d(heads)."""
+        cosines, signed_sines = ctx.saved_tensors
+        return _turned(gradient, cosines, -signed_sines), None, None
+
+
+def _turned(heads: Tensor, cosines: Tensor, signed_sines: Tensor) -> Tensor:
     partners = heads.roll(heads.shape[-1] // 2, dims=-1)
-    return heads * cosines + partners * signed_sines
+    return (heads * cosines).addcmul_(partners, signed_sines)
 
 
 def rows_of_tables(tables: Tables, rows: slice | Tensor) -> Tables:
