@@ -136,3 +136,23 @@ def test_two_steps_written_out() -> None:
         weight = weight * (1 - 0.1 * 0.5) - 0.1 * 0.2 * 10**0.5 * direction
         torch.testing.assert_close(parameter.detach(), weight, atol=1e-4, rtol=0)
         assert torch.equal(parameter.grad, gradient)
+
+
+def test_lying_and_standing_matrices_step_as_each_would_alone() -> None:
+    """They share one batch of products; a square one is its own."""
+    draw = torch.Generator().manual_seed(5)
+    shapes = ((8, 3), (3, 8), (8, 3), (5, 5))
+    start = [torch.randn(shape, generator=draw) for shape in shapes]
+    gradients = [torch.randn(shape, generator=draw) for shape in shapes]
+
+    def stepped(places: list[int]) -> list[torch.Tensor]:
+        named = [(f"blocks.{place}.weight", nn.Parameter(start[place].clone())) for place in places]
+        optimizer = Muon(learning_rate=0.1).build(named)
+        for (_, parameter), place in zip(named, places, strict=True):
+            parameter.grad = gradients[place].clone()
+        optimizer.step()
+        return [parameter.detach() for _, parameter in named]
+
+    together = stepped([0, 1, 2, 3])
+    torch.testing.assert_close(together, [stepped([place])[0] for place in range(4)])
+    assert all(not torch.equal(after, before) for after, before in zip(together, start, strict=True))

@@ -78,25 +78,26 @@ class MuonWithAdamW(torch.optim.Optimizer):
         return loss
 
     def _muon(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        """Momentum, then orthogonalise: matrices of one shape together, as a batch."""
-        alike: defaultdict[torch.Size, list[Tensor]] = defaultdict(list)
+        """Momentum, then orthogonalise: matrices of one shape together, as a batch, lying or standing."""
+        alike: defaultdict[tuple[int, ...], list[Tensor]] = defaultdict(list)
         for parameter in parameters:
-            alike[parameter.shape].append(parameter)
+            alike[tuple(sorted(parameter.shape))].append(parameter)
         for shape, matrices in alike.items():
-            together = max(1, MOST_TOGETHER // shape.numel())
+            together = max(1, MOST_TOGETHER // math.prod(shape))
             for first in range(0, len(matrices), together):
                 self._turn(matrices[first : first + together], group)
 
     def _turn(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
         """Step some matrices of one shape in the orthogonal direction of their momentum."""
         # of a sharded matrix each process has some rows, but a direction is orthogonal only as a whole
-        updates = torch.stack([whole(self._momentum(matrix, group["momentum"])) for matrix in matrices])
+        updates = torch.stack([lying(whole(self._momentum(matrix, group["momentum"]))) for matrix in matrices])
         directions = orthogonalise(updates, group["newton_schulz_steps"])
         # an orthogonal (R, C) matrix has root mean square 1 / sqrt(max(R, C))
         size = group["lr"] * ADAMW_RMS * math.sqrt(max(updates.shape[-2:]))
         for matrix, direction in zip(matrices, directions, strict=True):
             decayed = matrix.mul_(1 - group["lr"] * group["weight_decay"])
-            decayed.sub_(matching_part(matrix, direction), alpha=size)
+            turned = direction if matrix.shape == direction.shape else direction.mT
+            decayed.sub_(matching_part(matrix, turned), alpha=size)
 
     def _momentum(self, matrix: Tensor, share: float) -> Tensor:
         """Take the gradient into the momentum; returns it as it will be one step on (Nesterov)."""
@@ -121,6 +122,11 @@ class MuonWithAdamW(torch.optim.Optimizer):
         parameter.addcdiv_(mean, root, value=-group["lr"] / (1 - group["beta1"] ** step))
 
 
+def lying(matrix: Tensor) -> Tensor:
+    """(R, C) -> the same where it is wider than high, else its transpose."""
+    return matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix
+
+
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     """The nearest orthogonal matrices, roughly: U S V^T -> about U V^T, for a batch (N, R, C). Zero stays zero.
 
@@ -128,16 +134,22 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     and so commute: the rounds are done on the small square G, and X is multiplied once, by the product of all P. The
     numbers are the same to 1e-4, in about half the time for the three-to-one matrices of a feed-forward network.
     """
-    a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = (matrices.mT if tall else matrices).float()  # G then has the shorter side
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)  # no singular value above 1
     gram = x @ x.mT
-    product = torch.eye(gram.shape[-1], device=x.device).expand_as(gram)
-    for _ in range(steps):
-        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        polynomial.diagonal(dim1=-2, dim2=-1).add_(a)
-        product = polynomial @ product
+    product = polynomial = _polynomial(gram)
+    for _ in range(steps - 1):
         gram = polynomial @ gram @ polynomial
+        polynomial = _polynomial(gram)
+        product = polynomial @ product
     directions = torch.bmm(product, x).to(matrices.dtype)
     return directions.mT if tall else directions
+
+
+def _polynomial(gram: Tensor) -> Tensor:
+    """P = a I + b G + c G G of one round, (N, R, R)."""
+    a, b, c = NEWTON_SCHULZ
+    polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    polynomial.diagonal(dim1=-2, dim2=-1).add_(a)
+    return polynomial
