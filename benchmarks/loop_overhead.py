@@ -1,21 +1,20 @@
-"""What our training loop costs beside a bare one around the same model, data and optimizer: `python benchmarks/loop_overhead.py`.
+"""The training loop beside a bare one around the same model, data and optimizer: `python benchmarks/loop_overhead.py`.
 
-Both train the model of the recipe shakespeare-char on random tokens, in turns of 100 steps, and the ratio of each pair of turns
-is taken, so that a machine whose speed drifts slows both alike. Ours does all that it does in a run (order, windows,
-scheduled rates, clipping, metrics.jsonl, reports); evaluations and checkpoints are not part of a step.
+Both train the model of the recipe shakespeare-char on random tokens, in turns of 100 steps. Ours does all that it does in
+a run (order, windows, scheduled rates, clipping, metrics.jsonl, reports); evaluations and checkpoints are not part of a
+step. (Not part of docs/speed.md: what it shows is that the loop costs nothing.)
 """
 
-import json
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from side_by_side import Contest, Row, main
 
 from hornbook.batches.order import batch_starts
 from hornbook.batches.windows import Windows
@@ -28,7 +27,7 @@ from hornbook.training.schedule import Schedule
 from hornbook.training.update import Parts, Training
 
 CONFIG = LlamaConfig(vocab_size=66, context_length=64, num_layers=4, num_heads=4, embed_dim=128)
-BATCH_SIZE, STEPS, TURNS = 12, 100, 9
+BATCH_SIZE, STEPS = 12, 100
 TOKENS = np.random.default_rng(0).integers(0, 65, 1_000_000).astype(np.uint16)
 RECIPE = AdamW(learning_rate=1e-3)
 
@@ -71,24 +70,17 @@ def our_seconds(folder: Path) -> float:
     return loop.speed.seconds
 
 
-def measure() -> dict[str, Any]:
-    """Seconds of both, in turns, and the median of their ratios."""
-    bare_seconds()  # warm up
-    with tempfile.TemporaryDirectory() as folder:
-        pairs = [(our_seconds(Path(folder) / str(turn)), bare_seconds()) for turn in range(TURNS)]
-    ratios = sorted(ours / bare for ours, bare in pairs)
-    return {
-        "threads": torch.get_num_threads(),
-        "turns": TURNS,
-        "our_step_ms": round(statistics.median(ours for ours, _ in pairs) / STEPS * 1e3, 2),
-        "bare_step_ms": round(statistics.median(bare for _, bare in pairs) / STEPS * 1e3, 2),
-        "ratio": {
-            "min": round(ratios[0], 3),
-            "median": round(statistics.median(ratios), 3),
-            "max": round(ratios[-1], 3),
-        },
-    }
+def setup(contest: Contest) -> None:
+    folder = Path(contest.stack.enter_context(tempfile.TemporaryDirectory()))
+    numbers = count()
+    contest.add("hornbook", lambda: 1e3 / STEPS * our_seconds(folder / str(next(numbers))))
+    contest.peer("a bare loop", lambda: lambda: 1e3 / STEPS * bare_seconds())
+    contest.facts["threads"] = torch.get_num_threads()
+
+
+def rows() -> list[Row]:
+    return [Row("loop", "a step of a small Llama", "ms", setup, smaller_is_better=True, turns=9)]
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(), indent=2))
+    main(rows)

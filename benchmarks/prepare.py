@@ -1,72 +1,109 @@
-"""How fast `hornbook prepare` is and how much memory it needs: python benchmarks/prepare.py --megabytes 1000
+"""`hornbook prepare`, text to a dataset folder, and the memory it needs: `python benchmarks/prepare.py`.
 
-The text is the village's stories over and over, each with a number of its own, so that none is dropped as a duplicate.
-Prints one JSON object. The peak is the largest sum of resident memory over the command and its children (Linux).
+The whole command is timed: start, cleaning, duplicates, training a BPE of 4,096 ids, encoding, writing. Texts are the
+speeches of tiny-shakespeare in ever new orders, so that no document repeats another. The peer is a script as people write
+it: the whole text read at once, rustbpe, tiktoken, a file of numbers; it neither cleans nor splits nor keeps a record.
+Memory is the largest sum of resident memory over a process and its children (Linux).
 """
 
-import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from itertools import cycle, islice
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
-from hornbook.village.stories import document, stories
+from _shuffled import write
+from side_by_side import Absent, Contest, Row, Turn, main
 
-NUM_STORIES = 2000
 POLL_SECONDS = 0.05
+PLAIN = """
+import sys, numpy, rustbpe, tiktoken
+text = open(sys.argv[1], encoding="utf-8").read()
+pattern = sys.argv[3]
+trainer = rustbpe.Tokenizer()
+trainer.train_from_iterator([text[start : start + 1_000_000] for start in range(0, len(text), 1_000_000)], 4096, pattern=pattern)
+ranks = {bytes(token): rank for token, rank in trainer.get_mergeable_ranks()}
+encoding = tiktoken.Encoding("plain", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+numpy.array(encoding.encode_ordinary(text), dtype=numpy.uint16).tofile(sys.argv[2])
+"""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=100)
-    parser.add_argument("--form", choices=["txt", "jsonl"], default="txt", help="one long text, or a document a story")
-    parser.add_argument("--tokenizer", default="bpe")
-    parser.add_argument("--clean", default="standard")
-    choices = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        source, out = Path(folder) / f"stories.{choices.form}", Path(folder) / "dataset"
-        write_text(source, choices.megabytes * 1_000_000, choices.form)
-        command = [sys.executable, "-m", "hornbook", "prepare", str(source), "--out", str(out), "--json"]
-        command += ["--tokenizer", choices.tokenizer, "--clean", choices.clean]
-        seconds, peak, info = measure(command)
-        megabytes = source.stat().st_size / 1e6
-    result = {
-        **vars(choices),
-        "documents": sum(split["documents"] for split in info["splits"].values()),
-        "tokens": sum(split["tokens"] for split in info["splits"].values()),
-        "seconds": round(seconds, 1),
-        "megabytes_per_second": round(megabytes / seconds, 1),
-        "peak_megabytes": round(peak / 1e6),
-        "cores": os.cpu_count(),
-    }
-    print(json.dumps(result))
+def rows() -> list[Row]:
+    once = {"turns": 1, "warm_up": 0}
+    return [
+        Row(
+            "prepare-60mb",
+            "`hornbook prepare`, 60 MB in one text",
+            "MB/s",
+            partial(enter, megabytes=60, form="txt"),
+            aim=10,
+            turns=3,
+            warm_up=0,
+        ),
+        Row(
+            "prepare-100mb",
+            "`hornbook prepare`, 100 MB in 80,000 documents",
+            "MB/s",
+            partial(enter, megabytes=100, form="jsonl"),
+            aim=10,
+            **once,
+        ),
+        Row(
+            "prepare-1gb",
+            "`hornbook prepare`, 1 GB in 800,000 documents",
+            "MB/s",
+            partial(enter, megabytes=1000, form="jsonl"),
+            aim=10,
+            **once,
+        ),
+    ]
 
 
-def write_text(path: Path, num_bytes: int, form: str) -> None:
-    """Numbered stories until the file has about `num_bytes`."""
-    with open(path, "w", encoding="utf-8") as file:
-        for number, text in enumerate(numbered(num_bytes)):
-            story = f"Story {number}\n\n{text}"
-            file.write(story + "\n" if form == "txt" else json.dumps({"text": story}) + "\n")
+def enter(contest: Contest, megabytes: int, form: str) -> None:
+    """Make the text, enter the command, and for a long text the script."""
+    folder = Path(contest.stack.enter_context(tempfile.TemporaryDirectory()))
+    source = folder / f"speeches.{form}"
+    write(source, megabytes, form)
+    contest.add("hornbook", prepare_turn(contest, source, folder))
+    if form == "txt":
+        contest.peer("plain script", lambda: plain_turn(contest, source, folder))
 
 
-def numbered(num_bytes: int) -> Iterator[str]:
-    """The same stories in turn, about `num_bytes` of them."""
-    texts = [document(story) for story in stories(1, NUM_STORIES)]
-    each = sum(map(len, texts)) / len(texts) + len("Story 1000000\n\n\n\n")
-    return islice(cycle(texts), int(num_bytes / each))
+def prepare_turn(contest: Contest, source: Path, folder: Path) -> Turn:
+    def turn() -> float:
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            command = [sys.executable, "-m", "hornbook", "prepare", str(source), "--out", f"{place}/data", "--json"]
+            seconds, peak, output = measure(command)
+        splits = json.loads(output)["splits"].values()
+        contest.facts["documents"] = f"{sum(split['documents'] for split in splits):,}"
+        contest.facts["memory at most"] = f"{peak / 1e6:,.0f} MB"
+        return source.stat().st_size / 1e6 / seconds
+
+    return turn
 
 
-def measure(command: list[str]) -> tuple[float, int, dict]:
-    """(seconds, peak bytes of resident memory with all children, the JSON it printed)."""
+def plain_turn(contest: Contest, source: Path, folder: Path) -> Turn:
+    from hornbook.tokenizers._patterns import PATTERNS
+
+    if missing := [name for name in ("rustbpe", "tiktoken") if not find_spec(name)]:
+        raise Absent(f"{missing[0]} isn't installed")
+
+    def turn() -> float:
+        seconds, peak, _ = measure([sys.executable, "-c", PLAIN, str(source), str(folder / "ids"), PATTERNS["qwen2"]])
+        contest.facts["memory at most, plain script"] = f"{peak / 1e6:,.0f} MB"
+        return source.stat().st_size / 1e6 / seconds
+
+    return turn
+
+
+def measure(command: list[str]) -> tuple[float, int, str]:
+    """(seconds, peak bytes of resident memory with all children, what it printed)."""
     begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
     peak = 0
 
     def watch() -> None:
@@ -81,8 +118,8 @@ def measure(command: list[str]) -> tuple[float, int, dict]:
     seconds = time.perf_counter() - begun
     watcher.join()
     if process.returncode:
-        sys.exit(f"prepare failed with exit code {process.returncode}")
-    return seconds, peak, json.loads(output)
+        raise RuntimeError(f"{' '.join(command[:4])} failed with exit code {process.returncode}")
+    return seconds, peak, output
 
 
 def with_children(pid: int) -> list[int]:
@@ -108,4 +145,4 @@ def resident_bytes(pid: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    main(rows)

@@ -7,21 +7,24 @@ from hornbook.version import __version__ as __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hornbook.device import WeightPrecision
     from hornbook.finetuning.text_classifier import TextClassifier
     from hornbook.generation.generate import LanguageModel
 
 
-def load(folder: "str | Path", device: str = "cpu") -> "LanguageModel":
+def load(folder: "str | Path", device: str = "cpu", precision: "WeightPrecision" = "fp32") -> "LanguageModel":
     """Open a model folder (or a run folder, whose model it holds), ours or one in the Hugging Face layout.
 
     Where no such folder is, "owner/name" is a model on Hugging Face's hub, fetched once (needs `huggingface_hub`). An
     adapter folder opens as its base with the corrections added, where the base lies as the adapter says.
+    `precision`: fp32 computes exactly what was trained; bf16, int8 and int4 weights are read faster (docs/speed.md).
     Out: an object with `.model`, `.tokenizer`, `.config`, `.generate(prompt)`, `.stream(prompt)` and `.chat(messages)`.
     Errors: `UserError` where the folder is missing, damaged, or of a kind that isn't built here.
     """
     from hornbook.conventions import conventions_of
     from hornbook.device import choose_device
     from hornbook.generation.generate import LanguageModel
+    from hornbook.models._precision import narrow
     from hornbook.weights.adapters import is_adapter, load_adapter, reading_folder
     from hornbook.weights.hub import fetched_where_absent
     from hornbook.weights.model_folder import find_model_folder, load_model_folder
@@ -33,7 +36,7 @@ def load(folder: "str | Path", device: str = "cpu") -> "LanguageModel":
     else:
         found = find_model_folder(found)
         model, tokenizer, info = load_model_folder(found, choose_device(device))
-    return LanguageModel(model, tokenizer, info, conventions_of(found, tokenizer))
+    return LanguageModel(narrow(model, precision), tokenizer, info, conventions_of(found, tokenizer))
 
 
 def load_classifier(folder: "str | Path", device: str = "cpu") -> "TextClassifier":

@@ -65,6 +65,29 @@ def test_a_changed_file_and_changed_weights_are_found(exported: Path, examine: A
     assert examine(exported, "comparisons")[1]["detail"] == f"'{file}' was made from another model.safetensors"
 
 
+def test_every_file_of_an_exported_folder_is_looked_at(exported: Path, examine: Any) -> None:
+    folder = exported.parent / "tale-onnx"
+    folder.mkdir()
+    for name in ("model.onnx", "model.onnx.data"):
+        (folder / name).write_bytes(b"a graph")
+    files = {path.name: sha256_of(path) for path in folder.iterdir()}
+    parity = PARITY | {"with": "onnxruntime", "release": "1.32.0"}
+    record_export(exported, {"file": str(folder), "files": files, "made_from": {}, "parity": parity})
+    code, found = examine(exported, "comparisons")
+    assert (code, found["result"]) == (0, "passed")
+    assert found["text"].endswith("; tale-onnx: onnxruntime 1.32.0: ids, logits to 2e-03, 120 of 124 greedy tokens")
+    (folder / "model.onnx.data").write_bytes(b"other")
+    assert (
+        examine(exported, "comparisons")[1]["detail"] == f"'{folder / 'model.onnx.data'}' was changed after the export"
+    )
+    (folder / "model.onnx.data").unlink()
+    assert (
+        examine(exported, "comparisons")[1]["detail"] == f"'{folder / 'model.onnx.data'}' was removed after the export"
+    )
+    shutil.rmtree(folder)
+    assert "tale-onnx (moved away)" in examine(exported, "comparisons")[1]["text"]
+
+
 def test_a_damaged_list_is_said(exported: Path, examine: Any) -> None:
     (exported / EXPORTS).write_text('{"file": 1}')
     assert "exports.json' is damaged" in examine(exported, "comparisons")[1]["detail"]

@@ -1,6 +1,7 @@
 """`hornbook evaluate`: one's own questions and texts, from the command line to the file with the results."""
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +13,7 @@ import pytest
 import hornbook
 from hornbook.chat_template import ChatTemplate
 from hornbook.cli import run
+from hornbook.commands._evaluate_data import own_dataset
 from hornbook.commands._evaluate_show import WIDTH, lines
 from hornbook.evaluation.base import Findings
 from hornbook.weights.model_folder import save_model_folder
@@ -80,6 +82,19 @@ def test_without_anything_it_is_the_models_own_data(trained: Path, evaluated: Ca
     closer = evaluated(trained, "--suite", "perplexity", "--stride", "4")
     assert list(closer) == ["perplexity"]
     assert closer["perplexity"]["numbers"] != found["perplexity"]["numbers"]
+
+
+def test_memorisation_of_a_dataset_folder(
+    trained: Path, tmp_path: Path, evaluated: Callable[..., dict[str, Any]], refused: Refused
+) -> None:
+    own = own_dataset(hornbook.load(trained), str(trained))
+    assert own is not None
+    data = shutil.copytree(own.folder, tmp_path / "data")
+    found = evaluated(trained, "--suite", "memorisation", "--data", data)["memorisation"]
+    assert found["numbers"]["passages, training text"] == 200
+    assert (data / "suffixes" / "suffixes.bin").is_file()
+    assert evaluated(trained, "--suite", "memorisation", "--data", data)["memorisation"] == found
+    assert "is not a dataset folder" in refused("evaluate", trained, "--suite", "memorisation", "--data", tmp_path)
 
 
 def test_two_files_for_one_suite_stand_apart(

@@ -69,7 +69,7 @@ def left_in(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--to", "ggfu"], "unknown format 'ggfu' (choices: gguf); hint: did you mean 'gguf'?"),
+        (["--to", "ggfu"], "unknown format 'ggfu' (choices: gguf, onnx); hint: did you mean 'gguf'?"),
         (["--to", "transformers"], "transformers opens the model folder as it is"),
         (["--to", "gguf", "--quantize", "q8"], "unknown quantization 'q8' (choices: f16, f32, q4_0, q8_0)"),
         (["--to", "gguf", "--quantize", "q8"], "did you mean 'q8_0'?"),

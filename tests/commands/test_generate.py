@@ -14,6 +14,7 @@ import hornbook
 from hornbook.cli import run
 from hornbook.commands._recipe import check_recipe
 from hornbook.commands.generate import generate
+from hornbook.device import WeightPrecision
 from hornbook.errors import UserError
 from hornbook.generation.sampling import Sampling
 from hornbook.models.llama import Llama, LlamaConfig
@@ -45,6 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["--max-new-tokens", "0"], "max_new_tokens '0'"),
         (["--stop", ""], "stop string ''"),
         (["--temperature", "hot"], "hot"),
+        (["--precision", "int9"], "int9"),
         (["--temprature", "1"], "--temprature"),
     ],
 )
@@ -104,6 +106,24 @@ def test_json_is_one_object_that_says_everything(folder: str, capsys: pytest.Cap
     assert found["seconds"] > 0
     run(["generate", folder, "Once", "--max-new-tokens", "9", "--stop", "xyz", "--json"])
     assert json.loads(capsys.readouterr().out)["text"] == found["text"]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
+def test_fewer_bits_a_weight_by_one_option(
+    folder: str, capsys: pytest.CaptureFixture[str], precision: WeightPrecision
+) -> None:
+    assert run(["generate", folder, "Once", "--precision", precision, "--temperature", "0", "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert written["precision"] == precision
+    assert written["text"] == hornbook.load(folder, precision=precision).generate("Once", temperature=0)
+
+
+def test_lookup_writes_the_same(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = []
+    for flags in ([], ["--lookup"]):
+        assert run(["generate", folder, "Once upon a Once", "--temperature", "0", *flags]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
 
 
 def test_an_empty_prompt_begins_a_document(folder: str, capsys: pytest.CaptureFixture[str]) -> None:

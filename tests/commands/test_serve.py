@@ -1,6 +1,7 @@
 """`hornbook serve` as a process: it listens, refuses what isn't safe, and finishes what runs when it is asked to stop."""
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from hornbook.commands._serve import open_subject
 
 Refused = Callable[..., str]
 
@@ -80,10 +83,21 @@ def test_what_cannot_be_served_is_one_line(trained: Path, tmp_path: Path, refuse
         port = str(taken.getsockname()[1])
         assert f"can't listen on 127.0.0.1 port {port}" in refused("serve", trained, "--port", port)
     assert "port 99999 is not between" in refused("serve", trained, "--port", "99999")
-    assert "neither a model folder nor a run folder" in refused("serve", tmp_path)
+    assert "neither a model folder nor a run folder" in refused("serve", tmp_path, "--port", "0")
     assert "can't listen on" in refused("serve", trained, "--host", "192.0.2.1", "--api-key", "long enough")
 
 
 @pytest.mark.parametrize("template", ["unknown"])
 def test_an_unknown_template(trained: Path, template: str, refused: Refused) -> None:
     assert "unknown" in refused("serve", trained, "--port", "0", "--template", template)
+
+
+def test_the_training_text_is_found_or_named(trained: Path, tmp_path: Path, refused: Refused) -> None:
+    found = open_subject(str(trained), "cpu", None).origins
+    assert found is not None
+    moved = shutil.copytree(trained / "model", tmp_path / "moved")
+    assert open_subject(str(moved), "cpu", None).origins is None
+    named = open_subject(str(moved), "cpu", None, found.dataset.folder).origins
+    assert named is not None
+    assert named.dataset.info == found.dataset.info
+    assert "is not a dataset folder" in refused("serve", trained, "--port", "0", "--data", tmp_path, talk=True)

@@ -26,6 +26,7 @@ class Held:
     tokenizer: Tokenizer
     val: np.ndarray
     folder: Path
+    train: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint16))
     info: dict[str, Any] = field(default_factory=lambda: {"made_from": {"source": {"corpus": "village"}}})
 
 

@@ -8,6 +8,7 @@ from hornbook.conventions import plain
 from hornbook.errors import UserError
 from hornbook.generation.conversation import template_for, without_oldest_turn
 from hornbook.generation.generate import LanguageModel
+from hornbook.generation.held import Held
 from hornbook.models.llama import Llama, LlamaConfig
 from hornbook.tokenizers.bpe import BPE
 from hornbook.tokenizers.character import Character
@@ -90,6 +91,18 @@ def test_the_prompt_is_the_templates_and_the_seed_decides() -> None:
     assert text == writing.text == model.chat(turns(2), max_new_tokens=8, seed=1)
     assert text == text.lstrip()
     assert text != model.chat(turns(2), max_new_tokens=8, seed=2)
+
+
+def test_turns_that_are_held_get_the_same_answers() -> None:
+    model, held = random_model(), Held()
+    read: list[int] = []
+    model.model.token_embedding.register_forward_hook(lambda _, ids, out: read.append(ids[0].shape[1]))  # type: ignore[operator,union-attr]
+    for count in (1, 2, 3, 12):  # at last the oldest turns have no room any more
+        alone = model.chat(turns(count), max_new_tokens=5, temperature=0)
+        whole, read[:] = read[0], []
+        assert "".join(model.stream_chat(turns(count), held=held, max_new_tokens=5, temperature=0)) == alone
+        assert read[0] < whole or count in (1, 12)
+        read.clear()
 
 
 @pytest.mark.parametrize("end", ["<|im_end|>", "<|endoftext|>"])

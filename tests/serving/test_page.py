@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from hornbook.batches.dataset import Dataset
 from hornbook.generation.generate import LanguageModel
 from hornbook.serving.app import create_app
+from hornbook.serving.runs import Runs
 from hornbook.serving.served import Subject
+from hornbook.serving.training_app import create_training_app
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 expect = playwright.expect
@@ -141,4 +144,113 @@ def test_a_key_is_asked_for(browser: Any, language_model: LanguageModel, serve: 
         page.keyboard.press("Enter")
         page.get_by_role("link", name="Tokens").click()
         page.locator(".token").first.wait_for()
+        page.close()
+
+
+def test_where_a_text_comes_from(page: Any, address: str, dataset: Dataset) -> None:
+    story = dataset.tokenizer.decode(dataset.train[60:160].tolist()).split("\n")[0]
+    page.goto(f"{address}/#origins")
+    page.fill("#text", f"Zzz 🦊! {story} Zzz.")
+    marked = page.locator(".copied").first
+    expect(marked).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_text("characters are copied")).to_be_visible()
+    marked.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".talk mark").first).to_have_text(marked.inner_text())
+    expect(page.get_by_text(".txt").first).to_be_visible()
+    page.reload()  # the address holds the text and what was chosen
+    expect(page.locator(".copied[aria-pressed=true]")).to_have_count(1)
+    expect(page.locator(".talk mark").first).to_be_visible()
+    page.get_by_label("characters at least").fill("200")
+    expect(page.locator(".copied")).to_have_count(0)
+    if not page.locator("table").count():  # the server measures once
+        page.get_by_role("button", name="Measure it").click()
+    expect(page.get_by_role("row", name="held-out text")).to_be_visible()
+
+
+def test_a_written_text_is_taken_over(page: Any, address: str) -> None:
+    page.goto(f"{address}/#write?text=The%20fox")
+    page.get_by_text("What may come next").wait_for()
+    page.get_by_role("link", name="Where from").last.click()
+    expect(page.locator("#text")).to_have_value("The fox")
+    expect(page.get_by_text("0 % of 7 characters are copied")).to_be_visible()
+
+
+def test_a_model_without_its_training_text(browser: Any, language_model: LanguageModel, serve: Any) -> None:
+    with serve(create_app(Subject("fox", language_model))) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/#origins")
+        expect(page.get_by_text("hornbook serve MODEL --data FOLDER")).to_be_visible()
+        page.close()
+
+
+def test_training(page: Any, address: str, run_folders: Path) -> None:
+    page.goto(f"{address}/#training")
+    page.get_by_text("step 40 of 40, training loss 1.").wait_for()
+    expect(page.locator("svg.curves .level")).to_have_count(1)  # the bigram
+    expect(page.get_by_role("img", name="Loss in nats per token: training")).to_be_visible()
+    losses = page.get_by_role("group", name="Loss in nats per token")
+    losses.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("output").first).to_contain_text("step 39: training 1.")
+    expect(page.locator("output").first).to_contain_text("validation 2.250 (step 30)")
+    losses.hover(position={"x": 60, "y": 100})
+    expect(page.locator("output").first).to_contain_text("training 4.")
+    expect(page.locator("ol.talk li").first).to_contain_text("Once upon a fox <b>number</b> 40")
+    page.get_by_text("The numbers as a table").click()
+    cells = page.locator("tbody tr").first.locator("td").all_inner_texts()
+    assert (cells[0], cells[2:]) == ("40", ["1.250", "900", "0.100"])
+
+
+def test_the_same_prompt_at_each_checkpoint(page: Any, address: str) -> None:
+    page.goto(f"{address}/#training")
+    page.get_by_text("step 0, before it learned anything").wait_for()
+    assert page.input_value("#prompt") == "Once upon"
+    page.get_by_role("button", name="Write").click()
+    page.get_by_text("(tale, 0, seed 0)").wait_for()
+    page.locator("#place").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("(tale, 20, seed 0)").wait_for()
+    expect(page.locator("li[aria-current]")).to_contain_text("step 20")
+    page.select_option("#beside", "other")
+    page.fill("#seed", "3")
+    page.get_by_role("button", name="From each").click()
+    page.get_by_text("(other, 20, seed 3)").wait_for()
+    page.get_by_text("(tale, 40, seed 3)").wait_for()
+    assert "beside=other" in page.url
+    page.reload()  # the address holds it all
+    page.get_by_text("other training").first.wait_for()
+    assert page.input_value("#seed") == "3"
+    expect(page.locator("#place")).to_have_attribute("aria-valuetext", "step 20")
+
+
+def test_curves_grow_while_it_trains(page: Any, address: str, run_folders: Path) -> None:
+    metrics = run_folders / "other" / "metrics.jsonl"
+    before = metrics.read_text()
+    page.goto(f"{address}/#training?run=other&x=log")
+    page.get_by_text("step 20 of 40").wait_for()
+    record = '{"kind": "step", "step": 21, "loss": 2.5, "learning_rate": 0.1, "tokens": 8, "tokens_per_second": 901}\n'
+    with open(metrics, "a") as file:
+        file.write(record[:40])
+        file.flush()
+        page.wait_for_timeout(1500)
+        assert page.get_by_text("step 20 of 40").is_visible()
+        file.write(record[40:])
+    page.get_by_text("step 21 of 40").wait_for()
+    (run_folders / "other" / "new").write_text(before)
+    (run_folders / "other" / "new").replace(metrics)  # as a resumed run does
+    page.get_by_text("step 20 of 40").wait_for()
+
+
+def test_a_run_without_a_model(browser: Any, run_folders: Path, serve: Any) -> None:
+    with serve(create_training_app(Runs(run_folders, "tale"), "tale")) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_text("step 40 of 40").wait_for()
+        page.get_by_text("There are no weights to write with").wait_for()
+        page.get_by_role("link", name="Write").click()
+        page.get_by_text("has no finished model yet").wait_for()
+        page.get_by_role("link", name="See how it trains").click()
+        page.get_by_text("step 40 of 40").wait_for()
         page.close()

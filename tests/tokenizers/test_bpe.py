@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import tiktoken
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tokenizers
 from hornbook.errors import UserError
+from hornbook.tokenizers._bulk import RESERVED
 from hornbook.tokenizers._merges import parents
 from hornbook.tokenizers._patterns import PATTERNS, SPACE_BLOCK
 from hornbook.tokenizers.base import END_OF_TEXT, tokenizer_hash
@@ -78,11 +79,12 @@ def test_bytes_of_this_is_some_text(number: Number) -> None:
     assert bytes_only.encode("This is some text") == number("bpe-06")["bytes"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(text=st.text() | st.text("the cat's\n 12é😀\u3000\u088f", max_size=60))
 def test_our_loop_and_tiktoken_give_the_same_ids(trained: BPE, text: str) -> None:
+    assume(RESERVED not in text)  # hypothesis also tries strings that it finds in the package
     assert trained._bulk is not None
-    assert trained._bulk.encode_ordinary(text) == without_bulk(trained).encode(text)
+    assert trained._bulk.encode([text])[0].tolist() == without_bulk(trained).encode(text)
 
 
 @pytest.mark.parametrize("name", ["the-verdict.txt", "sms-spam.tsv"])
@@ -169,6 +171,7 @@ class TestGPT2:
         @settings(max_examples=300)
         @given(st.text() | st.text("the 12's é\n\t😀aAzZ.,\u3000", max_size=50))
         def check(text: str) -> None:
+            assume(END_OF_TEXT not in text)  # which tokenizers recognises
             ids = gpt2.encode(text)
             assert ids == public.encode_ordinary(text) == read.encode(text, add_special_tokens=False).ids
             assert gpt2.decode(ids) == text

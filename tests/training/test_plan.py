@@ -21,6 +21,7 @@ from hornbook.models.llama import Llama, LlamaConfig
 from hornbook.optimizers.adamw import AdamW
 from hornbook.optimizers.base import OptimizerRecipe
 from hornbook.optimizers.muon import Muon, orthogonalise
+from hornbook.training.blocks import running
 from hornbook.training.dry_run import Portion, dry_run
 from hornbook.training.hardware import KINDS, Machine, machine_named
 from hornbook.training.pace import Pace, dollars_of, duration_of, pace_on, slowest_of, step_on
@@ -36,10 +37,11 @@ MODELS: dict[str, tuple[type[Model], ModelConfig]] = {
     "gpt, dropout, untied": (GPT, DEEP),
     "gpt, norm after, position bias": (GPT, GPTConfig(**SIZES, norm="after", positions="relative")),
     "bigram": (Bigram, BigramConfig(vocab_size=300, context_length=32)),
+    "llama, logits in parts": (Llama, LlamaConfig(**{**SIZES, "num_layers": 1, "vocab_size": 100_000})),
 }
 
 
-def allocated(model: Model, rows: int, bf16: bool) -> int:
+def allocated(model: Model, rows: int, bf16: bool, recompute: bool = False) -> int:
     """The most bytes that torch's allocator gave out at once in a real forward and backward pass."""
     tokens = torch.zeros(rows, model.config.context_length, dtype=torch.int64)
 
@@ -48,7 +50,8 @@ def allocated(model: Model, rows: int, bf16: bool) -> int:
             loss, _ = next_token_loss(model, tokens, tokens)
         loss.backward()
 
-    return most_allocated(both) + tokens.nbytes
+    with running(model, recompute=recompute):
+        return most_allocated(both) + tokens.nbytes
 
 
 def most_allocated(action: Callable[[], object]) -> int:
@@ -71,6 +74,16 @@ def test_the_peak_is_what_torch_allocates(name: str, bf16: bool) -> None:
     planned = dry_run(model_class, config, Portion(rows=3, precision="bf16" if bf16 else "fp32"))
     real = allocated(model_class(config).train(), 3, bf16)
     assert max(planned.stages.values()) == pytest.approx(real, rel=0.01 if bf16 else 1e-6)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt, dropout, untied"])
+def test_recomputed_blocks_hold_what_came_in_and_compute_a_third_more(name: str) -> None:
+    model_class, config = MODELS[name]
+    kept, planned = (dry_run(model_class, config, Portion(rows=3, recompute=recompute)) for recompute in (False, True))
+    real = allocated(model_class(config).train(), 3, False, recompute=True)
+    assert max(planned.stages.values()) == pytest.approx(real, abs=6000)  # a generator's state, 5,056 bytes
+    assert planned.activations < 0.3 * kept.activations
+    assert planned.attention_flops == pytest.approx(kept.attention_flops * 4 / 3, rel=0.01)
 
 
 def test_gradients_that_are_there_already_are_held_too() -> None:

@@ -71,6 +71,16 @@ class Dataset:
         with open(self.folder / DOCUMENTS_FILE, "rb") as file:
             return [_place(file, line) for line in lines[first : last + 1].tolist()]
 
+    def record(self, split: str, token: int) -> dict[str, Any]:
+        """The line of documents.jsonl about token number `token` of a split: its document, or a piece of a long one.
+
+        {"source", "start", "end" (bytes), "first_token", "num_tokens", "continues"}
+        """
+        first_tokens, lines = self._index[split]
+        with open(self.folder / DOCUMENTS_FILE, "rb") as file:
+            file.seek(lines[np.searchsorted(first_tokens, token, side="right") - 1])
+            return dict(json.loads(file.readline()))
+
     @cached_property
     def _index(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """split -> (the first token of each of its records, the byte at which the record begins in documents.jsonl)."""

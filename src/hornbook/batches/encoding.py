@@ -20,7 +20,7 @@ from hornbook.tokenizers.base import END_OF_TEXT, Tokenizer, load_tokenizer, nam
 
 NAMED = ("cl100k_base", "gpt2")
 SAMPLE_CHARACTERS = 64_000_000  # a vocabulary learnt from more is hardly another, and takes minutes and gigabytes
-BATCH_CHARACTERS = 2_000_000  # enough work for every thread; as Python integers a batch of tokens takes about 20 MB
+BATCH_CHARACTERS = 2_000_000  # enough work for every thread; as arrays a batch of tokens takes a few MB
 MOST_UNKNOWN_KEPT = 20_000
 
 
@@ -115,18 +115,19 @@ def _encode_batch(
     writers: Mapping[str, TokenWriter],
     records: TextIO,
 ) -> None:
-    gathered: dict[str, list[int]] = {split: [] for split in counts}
-    encoded = tokenizer.encode_batch([piece.document.text for piece in batch])
+    gathered: dict[str, list[np.ndarray]] = {split: [np.empty(0, np.uint32)] for split in counts}
+    mark = np.array([] if separator is None else [separator], np.uint32)
+    encoded = tokenizer.encode_arrays([piece.document.text for piece in batch])
     for piece, ids in zip(batch, encoded, strict=True):
         if not tokenizer.lossless:
-            counts[piece.split].add_unknown(tokenizer, piece.document.text, ids)
-        if piece.ends and separator is not None:
-            ids.append(separator)
-        records.write(_record(piece, counts[piece.split].tokens, len(ids)))
-        counts[piece.split].add(piece, len(ids))
-        gathered[piece.split].extend(ids)
-    for split, ids in gathered.items():
-        writers[split].append(np.array(ids, dtype=np.int64))
+            counts[piece.split].add_unknown(tokenizer, piece.document.text, ids.tolist())
+        found = [ids, mark] if piece.ends else [ids]
+        num_tokens = sum(map(len, found))
+        records.write(_record(piece, counts[piece.split].tokens, num_tokens))
+        counts[piece.split].add(piece, num_tokens)
+        gathered[piece.split] += found
+    for split, arrays in gathered.items():
+        writers[split].append(np.concatenate(arrays))
 
 
 def _record(piece: Piece, first_token: int, num_tokens: int) -> str:

@@ -4,7 +4,6 @@ A large document arrives in pieces of about a megabyte (`Document.continues`), s
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +12,7 @@ import numpy as np
 
 from hornbook.randomness import key
 from hornbook.text.reading import Document
-
-# At a single space between two other characters every tokenizer here begins a new token, so a cut there changes no id.
-SAFE_CUT = re.compile(r"(?<=\S) (?=\S)")
+from hornbook.tokenizers.base import SAFE_CUT
 
 TO_JSON = json.JSONEncoder().encode
 

@@ -20,17 +20,18 @@ OF_THE_TOKENIZER = ("tokenizer", "vocab_size", "vocabulary_from", "word_split") 
 
 @dataclass(frozen=True)
 class Base:
-    """A model folder or a run; `fingerprint` where a run has begun with it."""
+    """A model folder, a run, or a hub's model by its name; `fingerprint` where a run has begun with it."""
 
     path: Path
     fingerprint: str | None = None
 
     @cached_property
     def folder(self) -> Path:
-        """The model folder. Errors: `UserError` where there is none."""
+        """The model folder. Errors: `UserError` where there is none, or fetching fails."""
+        from hornbook.weights.hub import fetched_where_absent
         from hornbook.weights.model_folder import find_model_folder
 
-        return find_model_folder(self.path)
+        return find_model_folder(fetched_where_absent(self.path))
 
     @cached_property
     def config(self) -> "ModelConfig":

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.chat_template import Message, checked
+from hornbook.device import WeightPrecision
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
 from hornbook.generation.conversation import no_template
 from hornbook.generation.generate import Continuation, LanguageModel
+from hornbook.generation.held import Held
 from hornbook.generation.sampling import Sampling
 
 FORMAT = "hornbook conversation"
@@ -36,6 +38,7 @@ class Conversation:
         self.left_out = 0
         self.stopped_by: str | None = None
         self._draws = 0
+        self._held = Held()  # what was read for the last turn
 
     @property
     def system(self) -> str:
@@ -59,6 +62,7 @@ class Conversation:
             max_new_tokens=self.max_new_tokens,
             seed=self.seed + self._draws - 1,
             stop=self.stop,
+            held=self._held,
             **self.sampling.model_dump(),
         )
 
@@ -110,11 +114,11 @@ class Conversation:
         self.messages, self.left_out = read, 0
 
 
-def open_model(name: str, template: str | None, device: str) -> LanguageModel:
+def open_model(name: str, template: str | None, device: str, precision: WeightPrecision) -> LanguageModel:
     """The model, with the template that was asked for or its own. Errors: `UserError` where it has neither."""
     import hornbook
 
-    model = hornbook.load(name, device)
+    model = hornbook.load(name, device, precision)
     if template is not None:
         return model.with_template(template)
     if model.conventions.template is None:

@@ -60,19 +60,29 @@ def comparisons_hold(subject: Subject) -> Finding:
 
 
 def _fault(folder: Path, entry: dict[str, Any]) -> str:
-    """What is wrong with an exported file, or "". One that was moved away is nobody's fault."""
+    """What is wrong with what was exported, or "". What was moved away is nobody's fault."""
     path = Path(str(entry.get("file")))
-    if path.is_file() and sha256_of(path) != entry.get("sha256"):
-        return f"'{path}' was changed after the export"
+    for name, digest in _written(path, entry).items():
+        if not (path / name).is_file():
+            return f"'{path / name}' was removed after the export"
+        if sha256_of(path / name) != digest:
+            return f"'{path / name}' was changed after the export"
     for name, digest in dict(entry.get("made_from") or {}).items():
         if not (folder / name).is_file() or sha256_of(folder / name) != digest:
             return f"'{path}' was made from another {name}"
     return ""
 
 
+def _written(path: Path, entry: dict[str, Any]) -> dict[str, Any]:
+    """The sha256 of each file that is still there: of a folder by name, of one file under ""."""
+    if path.is_dir():
+        return dict(entry.get("files") or {})
+    return {"": entry.get("sha256")} if path.is_file() else {}
+
+
 def _name(entry: dict[str, Any]) -> str:
     path = Path(str(entry.get("file")))
-    return path.name + ("" if path.is_file() else " (moved away)")
+    return path.name + ("" if path.exists() else " (moved away)")
 
 
 def _line(what: str, parity: dict[str, Any] | None) -> str:

@@ -16,6 +16,7 @@ from hornbook.optimizers.base import OptimizerRecipe
 from hornbook.randomness import torch_generator
 from hornbook.tokenizers.base import Tokenizer
 from hornbook.training.hardware import memory_free
+from hornbook.weights.hub import fetched_where_absent
 from hornbook.weights.model_folder import find_model_folder
 
 if TYPE_CHECKING:
@@ -84,12 +85,14 @@ def _lacking(copies: int, model: Model, device: torch.device) -> str:
 
 
 def open_subject(source: str, settings: Sequence[str], device: str) -> Subject:
-    """A model folder, a run folder with a finished model, or a recipe (a name or a .toml file) with settings as flags.
+    """A model folder, a run folder with a finished model, a hub's model by its name, or a recipe (a name or a .toml
+    file) with settings as flags.
 
     Errors: `UserError` where it is none of them, or a setting is wrong.
     """
-    if Path(source).is_dir():
-        return _of_folder(source, settings, device)
+    found = Path(source) if source.endswith(".toml") else fetched_where_absent(source)
+    if found.is_dir():
+        return _of_folder(source, found, settings, device)
     if source.endswith(".toml") or source in packaged_recipes():
         return _of_recipe(source, settings, device)
     near = nearest(source, packaged_recipes())
@@ -100,7 +103,7 @@ def open_subject(source: str, settings: Sequence[str], device: str) -> Subject:
     )
 
 
-def _of_folder(folder: str, settings: Sequence[str], device: str) -> Subject:
+def _of_folder(name: str, folder: Path, settings: Sequence[str], device: str) -> Subject:
     import hornbook
 
     if settings:
@@ -108,7 +111,7 @@ def _of_folder(folder: str, settings: Sequence[str], device: str) -> Subject:
     loaded = hornbook.load(folder, device)
     optimizer = check_recipe({"optimizer": loaded.info.get("run", {}).get("optimizer", {})}).optimizer
     place = find_model_folder(folder)
-    return Subject(folder, loaded.model, optimizer, loaded.tokenizer, trained=True, folder=place)
+    return Subject(name, loaded.model, optimizer, loaded.tokenizer, trained=True, folder=place)
 
 
 def _of_recipe(name: str, settings: Sequence[str], device: str) -> Subject:

@@ -17,6 +17,7 @@ from hornbook.evaluation._questions import OpenQuestion, Prompt, read_choice_que
 from hornbook.evaluation.answers import Answers
 from hornbook.evaluation.base import Evaluation
 from hornbook.evaluation.harness import Harness
+from hornbook.evaluation.memorisation import Memorisation
 from hornbook.evaluation.multiple_choice import MultipleChoice
 from hornbook.evaluation.perplexity import Perplexity
 from hornbook.finetuning.messages import FIELDS, read_conversations
@@ -70,6 +71,8 @@ def job_of(suite: str, path: Path, language_model: LanguageModel, options: Optio
         return Job(suite, Answers(questions, options.max_new_tokens, options.judge, talk), path)
     if suite == "harness":
         return Job(suite, Harness((str(path),)), path)
+    if suite == "memorisation":
+        return Job(suite, Memorisation(), path, open_dataset(path))
     if suite != "perplexity":
         raise UserError(f"{suite} reads no data, but '{path}' was given")
     if is_dataset(path):
@@ -110,7 +113,7 @@ def jobs_of(
     usual = ["perplexity", "village_questions", *(["harness"] if options.tasks else [])]
     for suite in suites or usual:
         if suite not in given or (suite == "harness" and options.tasks):
-            if suite == "perplexity" and own:
+            if suite in ("perplexity", "memorisation") and own:
                 talk(f"data: {own.folder.resolve()}")
             jobs.append(Job(suite, _without_data(suite, options), None, own))
     order = names("evaluation")

@@ -1,4 +1,4 @@
-"""A GGUF file put beside llama.cpp: what it must say of it is computed here, and compared with what it says."""
+"""An export put beside the program it is for; of GGUF what llama.cpp must say is computed here, and compared."""
 
 import tempfile
 from collections.abc import Callable
@@ -11,10 +11,12 @@ from unicodedata import is_normalized
 import numpy as np
 import torch
 
-from hornbook.commands._export import Result
+from hornbook.commands._export_onnx_compare import compare_onnx
 from hornbook.commands._export_record import record_export
+from hornbook.commands._export_result import Result
 from hornbook.commands._llama_cpp import Absent, LlamaCpp, ask_llama_cpp, find_llama_cpp, question_about
 from hornbook.errors import Failed
+from hornbook.files import remove_folder
 from hornbook.tokenizers._sentencepiece import SentencePieceBPE
 from hornbook.tokenizers.base import Tokenizer
 from hornbook.tokenizers.bpe import BPE
@@ -25,22 +27,33 @@ from hornbook.weights.parity_rounded import compare_rounded, expect
 OUTSIDER = "llama.cpp"
 
 
-def check_judge() -> None:
+def check_judge(form: str) -> None:
     """Raise the `UserError` of a wrong LLAMA_CPP_NODE before anything is written."""
-    with suppress(Absent):
-        find_llama_cpp()
+    if form == "gguf":
+        with suppress(Absent):
+            find_llama_cpp()
 
 
 def proven(result: Result, talk: Callable[[str], None]) -> Result:
-    """The same result with what the comparison found; a file that is wrong is removed.
+    """The same result with what the comparison found; a file or folder that is wrong is removed.
 
-    Errors: `Failed` where llama.cpp computes something else from the file, or doesn't open it.
+    Errors: `Failed` where the other program computes something else from it, or doesn't open it.
     """
+    compare = compare_onnx if result.form == "onnx" else compare_export
     try:
-        return replace(result, parity=compare_export(result, talk))
+        return replace(result, parity=compare(result, talk))
     except Failed as difference:
-        result.path.unlink(missing_ok=True)
-        raise Failed(f"{difference}; '{result.path}' was removed (--skip-comparison keeps such a file)") from None
+        what = _remove(result.path)
+        raise Failed(f"{difference}; '{result.path}' was removed (--skip-comparison keeps such a {what})") from None
+
+
+def _remove(path: Path) -> str:
+    """Delete what was written; what it was."""
+    if path.is_dir():
+        remove_folder(path)
+        return "folder"
+    path.unlink(missing_ok=True)
+    return "file"
 
 
 def remembered(result: Result, talk: Callable[[str], None]) -> Result:
@@ -53,7 +66,7 @@ def remembered(result: Result, talk: Callable[[str], None]) -> Result:
 def compare_export(
     result: Result, talk: Callable[[str], None], prompts: list[list[int]] | None = None
 ) -> dict[str, Any] | None:
-    """What the comparison of a file with its model found; None where llama.cpp can't be asked.
+    """What the comparison of a GGUF file with its model found; None where llama.cpp can't be asked.
 
     `prompts` are ids, a few short ones where None.
     One of the two has its weights in memory at a time: llama.cpp is asked first, then our model is opened.

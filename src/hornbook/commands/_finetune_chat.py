@@ -54,7 +54,7 @@ def chat(
     Parameters
     ----------
     model
-        A model folder, or a run folder with a finished model.
+        A model folder, a run folder with a finished model, or a hub's model (owner/name).
     settings
         --section.key value, with the sections finetune, lora, optimizer, schedule, training; --finetune.packing false
         pads each example to the longest of its batch instead of putting several in one row.

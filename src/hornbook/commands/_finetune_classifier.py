@@ -55,7 +55,7 @@ def classifier(
     Parameters
     ----------
     model
-        A model folder, or a run folder with a finished model.
+        A model folder, a run folder with a finished model, or a hub's model (owner/name).
     settings
         --section.key value, with the sections finetune, lora, optimizer, schedule, training.
     data

@@ -54,7 +54,7 @@ def preference(
     Parameters
     ----------
     model
-        A model folder, or a run folder with a finished model: best one that hornbook finetune chat made.
+        A model folder, a run folder with a finished model, or a hub's model: best one that hornbook finetune chat made.
     settings
         --section.key value, with the sections finetune, lora, optimizer, schedule, training.
     data

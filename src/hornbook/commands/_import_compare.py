@@ -30,14 +30,12 @@ def compare_with_outsider(
         talk(f"note: not compared with {OUTSIDER}, which is not installed; hint: pip install 'hornbook[interop]'")
         return None
     talk(f"comparing with {OUTSIDER}")
-    questions, ours = _ask_ourselves(folder, prompts)
-    with tempfile.TemporaryDirectory() as place:
-        theirs = _ask_outsider(questions, Path(place))
-        report = compare(ours, theirs, OUTSIDER)
+    questions, ours = ask_ourselves(folder, prompts)
+    report = compare(ours, ask_outsider("_outsider", questions, OUTSIDER), OUTSIDER)
     return {"with": OUTSIDER, **report.facts()}
 
 
-def _ask_ourselves(folder: Path, prompts: list[list[int]] | None) -> tuple[dict[str, Any], Answers]:
+def ask_ourselves(folder: Path, prompts: list[list[int]] | None) -> tuple[dict[str, Any], Answers]:
     """The questions, and what this program answers; its model is let go."""
     model, tokenizer, _ = load_model_folder(folder)
     length = model.config.context_length
@@ -46,12 +44,17 @@ def _ask_ourselves(folder: Path, prompts: list[list[int]] | None) -> tuple[dict[
     return questions, answer(tokenizer.encode, model, prompts, length)
 
 
-def _ask_outsider(questions: dict[str, Any], place: Path) -> Answers:
-    asked, said = place / "questions.json", place / "answers.safetensors"
-    asked.write_text(json.dumps(questions), encoding="utf-8")
-    command = [sys.executable, "-m", "hornbook.commands._outsider", str(asked), str(said)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
-        raise Failed(f"{OUTSIDER} doesn't open '{questions['folder']}': {last[:300]}")
-    return from_tensors(load_file(said))
+def ask_outsider(program: str, questions: dict[str, Any], whose: str) -> Answers:
+    """What another program answers, asked in a process of its own by `commands/PROGRAM.py`.
+
+    Errors: `Failed` with its last words where it doesn't open the folder.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        asked, said = Path(place) / "questions.json", Path(place) / "answers.safetensors"
+        asked.write_text(json.dumps(questions), encoding="utf-8")
+        command = [sys.executable, "-m", f"hornbook.commands.{program}", str(asked), str(said)]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+            raise Failed(f"{whose} doesn't open '{questions['folder']}': {last[:300]}")
+        return from_tensors(load_file(said))

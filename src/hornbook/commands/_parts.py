@@ -43,7 +43,7 @@ def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto", world:
 
     training, place = recipe.training, choose_device(device)
     config = recipe.config(dataset.tokenizer.vocab_size)
-    model = _first_model(recipe, config, dataset).to(place)
+    model = first_model(recipe, config, dataset).to(place)
     parted = training.sharded and world.size > 1
     if parted:
         shard(model, world)
@@ -53,7 +53,7 @@ def build_parts(recipe: Recipe, dataset: "Dataset", device: str = "auto", world:
     return Parts(model, optimizer, batches, next_token_loss, validation, sample)
 
 
-def _first_model(recipe: Recipe, config: "ModelConfig", dataset: "Dataset") -> "Model":
+def first_model(recipe: Recipe, config: "ModelConfig", dataset: "Dataset") -> "Model":
     """The model at step 0: the base's weights, or weights drawn by the seed."""
     from hornbook.randomness import torch_generator
 

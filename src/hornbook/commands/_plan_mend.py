@@ -37,10 +37,13 @@ def mend(job: Job, limit: int, process: int, machine: Machine | None) -> Mend | 
 
 
 def _changes(job: Job, machine: Machine | None) -> Iterator[Iterable[Change]]:
-    """Kinds of changes, each from little to much: smaller microbatches (a little slower), a part of the model on each of
+    """Kinds of changes, each from little to much.
+
+    Smaller microbatches (a little slower), blocks computed twice (a third more arithmetic), a part of the model on each of
     several devices, sums of gradients without a tree (other last digits), a shorter context, fewer layers.
     """
     yield _smaller(job)
+    yield _recomputed(job)
     yield _shared(job, machine)
     least, flags = _trained(job, microbatch_size=1), "--training.microbatch_size 1 " if job.rows > 1 else ""
     if least.summing == "canonical" and least.waiting > 1:
@@ -53,6 +56,16 @@ def _changes(job: Job, machine: Machine | None) -> Iterator[Iterable[Change]]:
 def _smaller(job: Job) -> Iterator[Change]:
     for rows in _halves(job.rows, 1):
         yield f"microbatches of {rows}", f"--training.microbatch_size {rows}", _trained(job, microbatch_size=rows)
+
+
+def _recomputed(job: Job) -> Iterator[Change]:
+    for rows in () if job.training.recompute else (job.rows, *_halves(job.rows, 1)):
+        flags = f"--training.microbatch_size {rows} --training.recompute true"
+        yield (
+            "blocks computed once more in the backward pass",
+            flags,
+            _trained(job, microbatch_size=rows, recompute=True),
+        )
 
 
 def _shared(job: Job, machine: Machine | None) -> Iterator[Change]:

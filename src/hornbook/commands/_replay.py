@@ -105,7 +105,9 @@ def replay_of(folder: Path, incident: Incident, device: str) -> Replay:
     training = build(Training, incident.settings.get("training", {}), "training")
     with _threads(incident):
         found = gradients(parts, training, incident.trouble.step - 1)
-        examination = examine(parts.model, lambda: gradients(parts, training, incident.trouble.step - 1), found.loss)
+        examination = examine(
+            parts.model, lambda: gradients(parts, training.plainly, incident.trouble.step - 1), found.loss
+        )
         made, rows = made_on(parts.model), _rows(parts, incident, training, tokenizer)
     return Replay(folder, incident, found.loss, found.norm, made, examination, rows)
 

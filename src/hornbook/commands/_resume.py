@@ -1,6 +1,7 @@
 """How a run may go on otherwise than it began: with settings that may change, or after an incident."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from hornbook.commands.base import talk
 from hornbook.config import Layer, flag_layer, merge, to_toml
 from hornbook.errors import UserError
 from hornbook.files import remove_folder, sweep, write_atomic
+from hornbook.training.blocks import require_compiler
 from hornbook.training.checkpoint import (
     folder_of,
     load_checkpoint,
@@ -27,7 +29,17 @@ from hornbook.training.run_folder import RunFolder
 
 After = Literal["skip", "slower"]
 MAY_CHANGE = {
-    "training": ("steps", "evaluate_every", "checkpoint_every", "keep", "keep_every", "patience", "reduce", "sharded"),
+    "training": (
+        "steps",
+        "evaluate_every",
+        "checkpoint_every",
+        "keep",
+        "keep_every",
+        "patience",
+        "reduce",
+        "sharded",
+        "recompute",
+    ),
     "generation": (),  # all of it
 }
 SLOWER = 0.5  # of the learning rate, after an incident
@@ -110,12 +122,15 @@ def resume_run(
     device: str,
     json: bool,
     world: World,
+    page: AbstractContextManager[object],
 ) -> None:
-    """Go on with the run at `path`; in each process of `world`."""
+    """Go on with the run at `path`; in each process of `world`. `page` is open while it trains."""
     with world.in_turn():
         run = RunFolder(path)
         done = _ready(run, flags, after) if world.is_first else 0
         job = job_of(path, run.settings)
+    if job.training.compile:
+        require_compiler()
     parts = job.build(device, world)
     done = int(world.exchange(str(done))[0])
     if done:
@@ -124,7 +139,7 @@ def resume_run(
     loop = Loop(parts, job.training, job.schedule, run, done, world, deadline)
     if not loop.finished:
         talk(f"going on after step {done:,} of {loop.steps:,}")
-    go_on(job, loop, json)
+    go_on(job, loop, json, page)
 
 
 def _ready(run: RunFolder, flags: Sequence[str], after: After | None) -> int:

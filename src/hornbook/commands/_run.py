@@ -1,5 +1,6 @@
 """Carrying a run to its end, whatever its kind: train, keep what the job keeps, say what came out."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from hornbook.commands._job import Job
@@ -9,8 +10,13 @@ from hornbook.commands.base import print_json, talk
 from hornbook.training.loop import Loop
 
 
-def go_on(job: Job, loop: Loop, json: bool) -> None:
-    """Train from where the loop stands to the end; one process keeps what came out and says it."""
+def go_on(job: Job, loop: Loop, json: bool, page: AbstractContextManager[object]) -> None:
+    """Train from where the loop stands to the end, with `page` open; one process keeps what came out and says it."""
+    with page:
+        _go_on(job, loop, json)
+
+
+def _go_on(job: Job, loop: Loop, json: bool) -> None:
     begun, steps = loop.done, loop.steps
     talk(f"{job.about(loop.parts)}, {steps:,} steps")
     report = RunReport(loop)

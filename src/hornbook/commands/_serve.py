@@ -2,18 +2,29 @@
 
 import ipaddress
 import os
-import socket
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 
 import hornbook
+from hornbook.batches.dataset import open_dataset
+from hornbook.commands._bigram_line import bigram_line
+from hornbook.commands._checkpoint_text import write_text
+from hornbook.commands._evaluate_data import own_dataset
+from hornbook.commands._listening import address_of, listen
 from hornbook.commands.base import talk
+from hornbook.device import WeightPrecision
 from hornbook.errors import UserError
+from hornbook.evaluation._origins import Origins
+from hornbook.generation.generate import LanguageModel
 from hornbook.serving.app import create_app
+from hornbook.serving.guard import Guard
+from hornbook.serving.runs import Runs, run_of
 from hornbook.serving.served import Subject
+from hornbook.serving.training_app import create_training_app
 from hornbook.weights.hub import fetched_where_absent
 from hornbook.weights.model_folder import find_model_folder, is_classifier, title_of
 
@@ -33,24 +44,35 @@ class Serving:
     device: str
     open: bool
     without_key: bool
+    data: Path | None = None
+    precision: WeightPrecision = "fp32"
 
 
 def run_server(asked: Serving) -> None:
     """Serve until Ctrl-C. Errors: `UserError` for an unsafe host, a port that is taken, a model that doesn't open."""
     key = asked.api_key or os.environ.get(KEY_VARIABLE)
     require_safe(asked.host, key, asked.without_key)
-    with _listen(asked.host, asked.port) as listening:
-        subject = open_subject(asked.model, asked.device, asked.template)
-        app = create_app(subject, api_key=key, names=[asked.host])
-        host, port = listening.getsockname()[:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        talk(f"serving {subject.name} at {address}; Ctrl-C ends it")
+    with listen(asked.host, asked.port) as listening:
+        name, app = open_app(asked, key)
+        address = address_of(listening)
+        talk(f"serving {name} at {address}; Ctrl-C ends it")
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=FINISHING_SECONDS, lifespan="on"
         )
         if asked.open:
             webbrowser.open(address)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def open_app(asked: Serving, key: str | None) -> tuple[str, Guard]:
+    """What is served, by its name: a model, and the runs beside it where it lies in one; a run without a model yet."""
+    run = run_of(Path(asked.model))
+    runs = Runs(run.parent, run.name, write_text, bigram_line) if run else None
+    if runs and run and not (run / "model" / "config.json").is_file():
+        talk(f"the run '{run.name}' has no finished model yet: its training is all there is to see")
+        return run.name, create_training_app(runs, run.name, api_key=key, names=[asked.host])
+    subject = open_subject(asked.model, asked.device, asked.template, asked.data, asked.precision)
+    return subject.name, create_app(subject, api_key=key, names=[asked.host], runs=runs)
 
 
 def require_safe(host: str, key: str | None, without_key: bool) -> None:
@@ -70,8 +92,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def open_subject(model: str, device: str, template: str | None) -> Subject:
-    """The model or classifier that a user names."""
+def open_subject(
+    model: str,
+    device: str,
+    template: str | None,
+    data: Path | None = None,
+    precision: WeightPrecision = "fp32",
+) -> Subject:
+    """The model or classifier that a user names; `data` is the dataset that it learned from, None: the one it names."""
     folder = find_model_folder(fetched_where_absent(model))
     name = title_of(folder)
     if is_classifier(folder):
@@ -82,24 +110,18 @@ def open_subject(model: str, device: str, template: str | None) -> Subject:
             return [dict(zip(classifier.classes, row, strict=True)) for row in rows]
 
         return Subject(name, classify=classify)
-    language_model = hornbook.load(folder, device)
-    return Subject(name, language_model.with_template(template) if template else language_model)
+    language_model = hornbook.load(folder, device, precision)
+    origins = _origins(language_model, str(folder), data)
+    return Subject(name, language_model.with_template(template) if template else language_model, origins=origins)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """The socket, before the model is loaded. Errors: `UserError` where the port is taken or the host isn't this machine's."""
-    if not 0 <= port <= 65535:
-        raise UserError(f"port {port} is not between 0 and 65535")
-    listening = None
+def _origins(language_model: LanguageModel, folder: str, data: Path | None) -> Origins | None:
+    """The dataset that a model learned from. Errors: `UserError` where the one that the user names is none."""
+    if data is not None:
+        return Origins(open_dataset(data))
     try:
-        listening = socket.socket(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0])
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-    except OSError as error:
-        if listening:
-            listening.close()
-        hint = "choose another with --port, 0 for any that is free"
-        raise UserError(
-            f"can't listen on {host} port {port}: {(error.strerror or str(error)).lower()}", hint=hint
-        ) from None
-    return listening
+        own = own_dataset(language_model, folder)
+        return Origins(own) if own else None
+    except UserError as error:
+        talk(f"the training text can't be read: {error}")
+        return None

@@ -1,6 +1,7 @@
 """One training from its recipe to its model folder, in each of the processes that share it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from hornbook.commands._jobs import new_job
@@ -10,6 +11,7 @@ from hornbook.commands._run import go_on
 from hornbook.commands.base import talk
 from hornbook.config import Layer
 from hornbook.files import sweep
+from hornbook.training.blocks import require_compiler
 from hornbook.training.deadline import Deadline
 from hornbook.training.distributed import ALONE, World, restarts
 from hornbook.training.loop import Loop
@@ -26,15 +28,17 @@ def train_run(
     device: str = "auto",
     json: bool = False,
     world: World = ALONE,
+    page: AbstractContextManager[object] | None = None,
 ) -> None:
-    """Train `recipe` with these flags into the run folder `out`.
+    """Train `recipe` with these flags into the run folder `out`; `page` is open while it trains.
 
     Where torchrun has started all processes again, the run that they had begun goes on.
     """
     if restarts() and (out / "run.toml").exists():
-        resume_run(out, (), None, deadline, device, json, world)
+        resume_run(out, (), None, deadline, device, json, world, page or nullcontext())
         return
-    begin(read_recipe(recipe, flags), data, out, deadline=deadline, device=device, json=json, world=world)
+    layer = read_recipe(recipe, flags)
+    begin(layer, data, out, deadline=deadline, device=device, json=json, world=world, page=page)
 
 
 def begin(
@@ -46,6 +50,7 @@ def begin(
     device: str = "auto",
     json: bool = False,
     world: World = ALONE,
+    page: AbstractContextManager[object] | None = None,
 ) -> None:
     """Train by these settings, of whatever kind, into the run folder `out`."""
     with world.in_turn():
@@ -53,10 +58,12 @@ def begin(
             RunFolder.check_new(out)
             sweep(out)
         job = new_job(layer, data, out, world)
+    if job.training.compile:
+        require_compiler()
     if (portions := job.training.portions) % world.size:
         talk(f"{world.size} processes share the {portions} microbatches of a batch: some have less to do than others")
     parts = job.build(device, world)  # what is wrong with the text shows before there is a run
     run = RunFolder.create(out, job.settings(out)) if world.is_first else None
     world.exchange()
     loop = Loop(parts, job.training, job.schedule, run or RunFolder(out), world=world, deadline=deadline)
-    go_on(job, loop, json)
+    go_on(job, loop, json, page or nullcontext())

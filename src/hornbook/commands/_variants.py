@@ -8,7 +8,7 @@ The same command again goes on where it was stopped.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -68,7 +68,7 @@ def _train(recipe: str, flags: Sequence[str], dataset: Dataset, folder: Path, be
     try:
         with redirect_stdout(StringIO()):  # each run has a result to print; here only the last table counts
             if begun:
-                resume_run(folder, (), None, None, device, False, ALONE)
+                resume_run(folder, (), None, None, device, False, ALONE, nullcontext())
             else:
                 train_run(recipe, flags, dataset.folder, folder, device=device)
     except Interrupted as error:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from hornbook.device import WeightPrecision
+
 
 def chat(
     model: str,
@@ -20,6 +22,7 @@ def chat(
     repetition_penalty: float = 1.0,
     seed: int = 0,
     stop: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    precision: WeightPrecision = "fp32",
     device: str = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -57,6 +60,8 @@ def chat(
         The number that decides every draw.
     stop
         A string to stop an answer before; may be given several times.
+    precision
+        fp32 computes exactly what was trained; with bf16, int8 or int4 weights it writes faster, and a little otherwise.
     device
         auto, cpu, cuda or mps.
     json
@@ -73,7 +78,7 @@ def chat(
     sampling = Sampling(
         temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty
     )
-    opened = open_model(model, template, device)
+    opened = open_model(model, template, device, precision)
     conversation = Conversation(opened, model, sampling, max_new_tokens, seed, stop)
     conversation.tell(system)
     if message is not None:

@@ -25,7 +25,8 @@ def doctor(
     Parameters
     ----------
     model
-        A model folder, a run folder with a finished model, or a recipe, whose model is drawn freshly.
+        A model folder, a run folder with a finished model, a hub's model (owner/name), or a recipe, whose model is
+        drawn freshly.
     settings
         For a recipe: --section.key value, as for hornbook train.
     only

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hornbook.device import WeightPrecision
+
 if TYPE_CHECKING:
     from hornbook.commands._evaluate_data import Job
     from hornbook.evaluation._chat_address import ChatAddress
@@ -22,6 +24,7 @@ def evaluate(
     judge_model: str | None = None,
     judge_key: str | None = None,
     out: Path | None = None,
+    precision: WeightPrecision = "fp32",
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -35,10 +38,11 @@ def evaluate(
     model
         A model folder, or a run folder with a finished model.
     suite
-        A measurement to make: perplexity, multiple_choice, answers, village_questions or harness. May be given again.
+        A measurement to make: perplexity, multiple_choice, answers, village_questions, memorisation or harness. May be
+        given again.
     data
-        A dataset folder or a text (perplexity), or a .jsonl file of your own questions: with "choices" for
-        multiple_choice, with "answer" for answers. May be given again.
+        A dataset folder (perplexity, memorisation), a text (perplexity), or a .jsonl file of your own questions: with
+        "choices" for multiple_choice, with "answer" for answers. May be given again.
     task
         For the suite harness: a task of lm-eval by its name, or by its .yaml file. May be given again.
     max_new_tokens
@@ -57,6 +61,8 @@ def evaluate(
         The environment variable that holds the key for that address.
     out
         A .json file for the results, with every question, answer and score.
+    precision
+        fp32 computes exactly what was trained; bf16, int8 or int4 weights show what they cost.
     device
         auto, cpu, cuda or mps.
     json
@@ -74,7 +80,7 @@ def evaluate(
         raise UserError(f"max_new_tokens '{max_new_tokens}' is below 1")
     if out is not None and out.is_dir():
         raise UserError(f"'{out}' is a folder", hint="name a .json file")
-    language_model = with_template(hornbook.load(model, device), template)
+    language_model = with_template(hornbook.load(model, device, precision), template)
     jobs = jobs_of(
         model, language_model, suites, list(dict.fromkeys(data)), Options(max_new_tokens, stride, judge, task)
     )

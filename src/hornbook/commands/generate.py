@@ -4,6 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from hornbook.device import WeightPrecision
+
 
 def generate(
     model: str,
@@ -18,6 +20,8 @@ def generate(
     repetition_penalty: float = 1.0,
     seed: int = 0,
     stop: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    lookup: Annotated[bool, Parameter(negative="")] = False,
+    precision: WeightPrecision = "fp32",
     device: str = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -48,6 +52,10 @@ def generate(
         The number that decides every draw.
     stop
         A string to stop before; may be given several times.
+    lookup
+        Draft from the text itself what may come next: the same text, faster where it repeats what the prompt holds.
+    precision
+        fp32 computes exactly what was trained; with bf16, int8 or int4 weights it writes faster, and a little otherwise.
     device
         auto, cpu, cuda or mps.
     json
@@ -63,10 +71,10 @@ def generate(
         temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty
     )
     settings = {"max_new_tokens": max_new_tokens, **sampling.model_dump(), "stop": list(stop)}
-    language_model = hornbook.load(model, device)
+    language_model = hornbook.load(model, device, precision)
     context_length = language_model.config.context_length
     start = perf_counter()
-    writing = language_model.stream(prompt, seed=seed, **settings)
+    writing = language_model.stream(prompt, seed=seed, lookup=lookup, **settings)
     if (num_tokens := len(writing.prompt_ids)) > context_length:
         talk(f"only the last {context_length} of the prompt's {num_tokens} tokens are read: that is the whole context")
     if not json:
@@ -82,6 +90,6 @@ def generate(
         return
     print_json({
         "prompt": prompt, "text": writing.text, "tokens": writing.tokens, "prompt_tokens": num_tokens,
-        "stopped_by": writing.stopped_by, "seed": seed, "settings": settings,
+        "stopped_by": writing.stopped_by, "seed": seed, "precision": precision, "lookup": lookup, "settings": settings,
         "seconds": round(seconds, 4), "tokens_per_second": round(speed, 1),
     })  # fmt: skip

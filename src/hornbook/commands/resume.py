@@ -13,6 +13,8 @@ def resume(
     after: Literal["skip", "slower"] | None = None,
     minutes: float | None = None,
     until: str | None = None,
+    watch: bool = False,
+    open: bool = False,
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -33,6 +35,10 @@ def resume(
         Be done in so many minutes: the schedule is fitted to the speed of the machine.
     until
         Be done by a time, as in --until 07:00.
+    watch
+        Serve a page for this machine with the curves and samples of the run while it trains.
+    open
+        Open that page in a browser.
     device
         auto, cpu, cuda or mps.
     json
@@ -40,8 +46,10 @@ def resume(
     """
     from hornbook.commands._deadline import deadline_of
     from hornbook.commands._resume import resume_run
+    from hornbook.commands._watch import watching
     from hornbook.training.distributed import joined
 
     deadline = deadline_of(minutes, until)
+    page = watching(run, watch, open)
     with joined() as world:
-        resume_run(run, settings, after, deadline, device, json, world)
+        resume_run(run, settings, after, deadline, device, json, world, page)

@@ -1,8 +1,11 @@
 """`hornbook serve`: a model for other programs, over HTTP."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+
+from hornbook.device import WeightPrecision
 
 
 def serve(
@@ -13,6 +16,8 @@ def serve(
     port: int = 8000,
     api_key: str | None = None,
     template: str | None = None,
+    data: Path | None = None,
+    precision: WeightPrecision = "fp32",
     device: str = "auto",
     open: Annotated[bool, Parameter(negative="")] = False,
     without_key: Annotated[bool, Parameter(negative="")] = False,
@@ -35,6 +40,10 @@ def serve(
         users of the machine don't see.
     template
         The chat template where the model has none: chatml, alpaca, phi3, plain or a file.
+    data
+        The dataset folder that the model was trained on, where it no longer lies where it lay: for the view Where from.
+    precision
+        fp32 computes exactly what was trained; with bf16, int8 or int4 weights it writes faster, and a little otherwise.
     device
         auto, cpu, cuda or mps.
     open
@@ -44,4 +53,4 @@ def serve(
     """
     from hornbook.commands._serve import Serving, run_server
 
-    run_server(Serving(model, host, port, api_key, template, device, open, without_key))
+    run_server(Serving(model, host, port, api_key, template, device, open, without_key, data, precision))

@@ -18,6 +18,8 @@ def train(
     reduce: Literal["auto", "canonical", "fast"] | None = None,
     seeds: int | None = None,
     vary: tuple[str, ...] = (),
+    watch: bool = False,
+    open: bool = False,
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -68,27 +70,31 @@ def train(
 
     from hornbook.commands._deadline import deadline_of
     from hornbook.commands._train import train_run
+    from hornbook.commands._watch import watching
     from hornbook.training.distributed import joined
 
+    several = seeds is not None or bool(vary)
     deadline = deadline_of(minutes, until)
     flags = [*settings, *(["--training.reduce", reduce] if reduce else [])]
     flags += ["--model.from", str(from_)] if from_ else []
     out = out or Path("runs") / Path(recipe).stem
-    if seeds is not None or vary:
+    page = watching(out, watch, open, several=several)
+    if several:
         from hornbook.commands._seeds import train_seeds
         from hornbook.commands._vary import train_varied
 
         if deadline:
             hint = "choose --training.steps; with a deadline each would take as many as it finds time for"
             raise UserError("--seeds and --vary can't have a deadline", hint=hint)
-        if seeds is None:
-            train_varied(recipe, flags, data, out, vary, device=device, json=json)
-        elif vary:
+        if seeds is not None and vary:
             raise UserError(
                 "--seeds and --vary are two questions", hint="vary first, then repeat the best with --seeds"
             )
-        else:
-            train_seeds(recipe, flags, data, out, seeds, device=device, json=json)
+        with page:
+            if seeds is None:
+                train_varied(recipe, flags, data, out, vary, device=device, json=json)
+            else:
+                train_seeds(recipe, flags, data, out, seeds, device=device, json=json)
         return
     with joined() as world:
-        train_run(recipe, flags, data, out, deadline=deadline, device=device, json=json, world=world)
+        train_run(recipe, flags, data, out, deadline=deadline, device=device, json=json, world=world, page=page)

@@ -41,7 +41,7 @@ class HeldOut:
             raise UserError(
                 f"the validation part of '{dataset.folder}' has {len(dataset.val)} tokens, which is too few"
             )
-        return cls(dataset.tokenizer, dataset.val, _document_starts(dataset))
+        return cls(dataset.tokenizer, dataset.val, document_starts(dataset, "val"))
 
     @classmethod
     def written(cls, documents: Iterable[Document], tokenizer: Tokenizer) -> Self:
@@ -113,12 +113,12 @@ class HeldOut:
         return HeldOut(tokenizer, np.array([token for part in parts for token in part], dtype=np.int64), starts)
 
 
-def _document_starts(dataset: Dataset) -> np.ndarray:
-    """The first token of each document of the validation part; a long document's further pieces are not new ones."""
+def document_starts(dataset: Dataset, split: str) -> np.ndarray:
+    """The first token of each document of a split ('train' or 'val'); a long one's further pieces are not new ones."""
     starts, last = [], None
     with open(dataset.folder / DOCUMENTS_FILE, encoding="utf-8") as lines:
         for record in map(json.loads, lines):
-            if record["split"] == "val" and record["num_tokens"]:
+            if record["split"] == split and record["num_tokens"]:
                 if not (record["continues"] and last == record["source"]):
                     starts.append(record["first_token"])
                 last = record["source"]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hornbook.errors import UserError
-from hornbook.layers.loss import IGNORED, Batch, language_model_loss
+from hornbook.layers.loss import IGNORED, Batch, hidden_loss
 from hornbook.models.base import Model
 from hornbook.randomness import key, permute
 from hornbook.tokenizers.base import Tokenizer
@@ -116,4 +116,4 @@ def asked_loss(model: nn.Module, hidden: Tensor, targets: Tensor) -> tuple[Tenso
     Of a conversation nine tokens in ten are only read, and with a large vocabulary their logits are most of the memory.
     """
     asked = targets != IGNORED
-    return language_model_loss(cast(Model, model).logits(hidden[asked]), targets[asked])
+    return hidden_loss(cast(Model, model), hidden[asked], targets[asked])

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hornbook.errors import UserError
+from hornbook.generation.held import Past
 from hornbook.generation.lockstep import Picker
 from hornbook.generation.sampling import Sampling
 from hornbook.layers.kv_cache import KVCache, SeatCache
@@ -78,6 +79,7 @@ class Continuous:
         self.waiting: deque[tuple[int, Request]] = deque()
         self.texts: list[_Text] = []  # by seat
         self.cache = SeatCache(model.new_cache(1), seats) if _can_sit_together(model) else None
+        self.past = Past()
 
     @property
     def busy(self) -> bool:
@@ -114,7 +116,8 @@ class Continuous:
     def _sit(self, text: _Text, tokens: Sequence[int]) -> None:
         """Read the tokens of a text that has no seat, and give it one."""
         cache = self.model.new_cache(1, len(tokens) if self.cache else self.limit)
-        text.logits, text.held = self._after(tokens, cache), len(tokens)
+        begun = self.past.begin(cache, tokens)
+        text.logits, text.held = self._after(tokens[begun:], cache), len(tokens)
         if self.cache:
             self.cache.join(cache)
         else:
@@ -122,7 +125,12 @@ class Continuous:
         self.texts.append(text)
 
     def _leave(self, seat: int) -> None:
-        """Free a seat; the last text moves there."""
+        """Free a seat; the last text moves there. What was read may be another text's beginning."""
+        text = self.texts[seat]
+        if text.held == len(text.row):  # else it has slid, or a token of it is still to be read
+            own = self.cache.text_in(seat) if self.cache else text.own
+            assert own is not None
+            self.past.keep(text.row, own)
         moved = self.cache.leave(seat) if self.cache else len(self.texts) - 1
         self.texts[seat] = self.texts[moved]
         self.texts.pop()
@@ -148,8 +156,7 @@ class Continuous:
         request = text.request
         if text.written == request.max_new_tokens:
             return Written(text.number, None, "length")
-        plain = request.sampling.greedy and request.sampling.repetition_penalty == 1
-        token = likeliest if plain else text.pick(request.choice, text.written, logits, text.row)
+        token = likeliest if request.sampling.plain else text.pick(request.choice, text.written, logits, text.row)
         if token is None or token in request.stop_ids:
             return Written(text.number, None, "end of text")
         text.row.append(token)

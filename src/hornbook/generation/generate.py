@@ -9,7 +9,9 @@ from hornbook.chat_template import Message
 from hornbook.conventions import Conventions, plain
 from hornbook.errors import UserError
 from hornbook.generation.conversation import require_known, template_for, written_for
-from hornbook.generation.lockstep import Picker, generate_batch
+from hornbook.generation.held import Held
+from hornbook.generation.lockstep import Context, Picker, check_asked, evaluated, generate_batch
+from hornbook.generation.lookup import by_lookup
 from hornbook.generation.sampling import Sampling
 from hornbook.generation.text_stream import StopStrings, TextStream
 from hornbook.models.base import Model, ModelConfig
@@ -25,19 +27,45 @@ def generate_tokens(
     seed: int,
     stop_ids: Collection[int] = (),
     vocab_size: int | None = None,
+    lookup: bool = False,
 ) -> Iterator[int]:
     """The tokens that follow `prompt_ids`, at most `max_new_tokens`, ending before the first of `stop_ids`.
 
     Same arguments, same tokens. Of a prompt longer than the context the last `context_length` tokens are read; a full
     context slides (see `lockstep`); a repetition penalty looks at all that was read and written. Ids from `vocab_size`
-    on are never drawn. The model is in evaluation mode while the iterator lives.
+    on are never drawn. The model is in evaluation mode while the iterator lives. With `lookup` tokens are drafted from
+    the text itself (see `lookup`): the same tokens, faster where a text repeats what it holds.
     Errors: `UserError` for an empty prompt, `max_new_tokens` below 1, or logits without numbers.
     """
-    return _alone(model, prompt_ids, Picker(sampling, seed, frozenset(stop_ids), vocab_size), max_new_tokens)
+    pick = Picker(sampling, seed, frozenset(stop_ids), vocab_size)
+    return _alone(model, prompt_ids, pick, max_new_tokens, lookup=lookup)
 
 
-def _alone(model: Model, prompt_ids: Sequence[int], pick: Picker, max_new_tokens: int) -> Iterator[int]:
-    return (token for _, token in generate_batch(model, [prompt_ids], pick, max_new_tokens=max_new_tokens))
+def _alone(
+    model: Model,
+    prompt_ids: Sequence[int],
+    pick: Picker,
+    max_new_tokens: int,
+    *,
+    lookup: bool = False,
+    held: Held | None = None,
+) -> Iterator[int]:
+    if not lookup and held is None:
+        return (token for _, token in generate_batch(model, [prompt_ids], pick, max_new_tokens=max_new_tokens))
+    check_asked([prompt_ids], max_new_tokens)
+    return evaluated(model, [_held_text(model, prompt_ids, pick, max_new_tokens, held or Held(), lookup)])
+
+
+def _held_text(
+    model: Model, prompt_ids: Sequence[int], pick: Picker, max_new_tokens: int, held: Held, lookup: bool
+) -> Iterator[int]:
+    """A text that begins with what `held` has of it, and leaves there what it read."""
+    prompt = list(prompt_ids)[-model.config.context_length :]
+    context: Context = held.take(model, prompt, len(prompt) + max_new_tokens)
+    try:
+        yield from by_lookup(context, prompt, pick, max_new_tokens, drafting=lookup)
+    finally:
+        held.give(context)
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -94,13 +122,16 @@ class LanguageModel:
         max_new_tokens: int = 100,
         seed: int = 0,
         stop: Sequence[str] = (),
+        lookup: bool = False,
         **sampling: Unpack[SamplingOptions],
     ) -> str:
         """The text that follows `prompt`: at most `max_new_tokens` tokens, up to the model's end or a string of `stop`.
 
         Same arguments, same text. An empty prompt begins a document. Errors: `UserError`, see `stream`.
         """
-        return "".join(self.stream(prompt, max_new_tokens=max_new_tokens, seed=seed, stop=stop, **sampling))
+        return "".join(
+            self.stream(prompt, max_new_tokens=max_new_tokens, seed=seed, stop=stop, lookup=lookup, **sampling)
+        )
 
     def stream(
         self,
@@ -109,6 +140,7 @@ class LanguageModel:
         max_new_tokens: int = 100,
         seed: int = 0,
         stop: Sequence[str] = (),
+        lookup: bool = False,
         **sampling: Unpack[SamplingOptions],
     ) -> "Continuation":
         """As `generate`, piece by piece: never half a character, never the beginning of a stop string.
@@ -118,7 +150,7 @@ class LanguageModel:
         """
         prompt_ids = self.prompt_ids(prompt)
         pick = Picker(Sampling(**sampling), seed, self.conventions.ends, self.tokenizer.vocab_size)
-        tokens = _alone(self.model, prompt_ids, pick, max_new_tokens)
+        tokens = _alone(self.model, prompt_ids, pick, max_new_tokens, lookup=lookup)
         text = TextStream(self.tokenizer, prompt_ids if prompt else ())
         return Continuation(prompt_ids, tokens, text, StopStrings(stop), max_new_tokens)
 
@@ -141,11 +173,14 @@ class LanguageModel:
         max_new_tokens: int = 512,
         seed: int = 0,
         stop: Sequence[str] = (),
+        lookup: bool = False,
+        held: Held | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> "Continuation":
         """As `chat`, piece by piece. Where the context is full the oldest turns are left out, the system's text never.
 
-        How many messages were is in `left_out`; the answer ends where the context does.
+        How many messages were is in `left_out`; the answer ends where the context does. With `held`, the same one for
+        every turn of a conversation, what was read for the last turn is not read again.
         Errors: `UserError` where the model has no chat template, a message is none or doesn't fit in the context
         alone, and as `stream`.
         """
@@ -154,7 +189,7 @@ class LanguageModel:
         )
         ends = self.conventions.ends | asked.ends
         pick = Picker(Sampling(**sampling), seed, ends, self.tokenizer.vocab_size)
-        tokens = _alone(self.model, asked.prompt_ids, pick, asked.max_new_tokens)
+        tokens = _alone(self.model, asked.prompt_ids, pick, asked.max_new_tokens, lookup=lookup, held=held)
         text, stops = TextStream(self.tokenizer), StopStrings(stop)
         return Continuation(asked.prompt_ids, tokens, text, stops, asked.max_new_tokens, asked.left_out)
 

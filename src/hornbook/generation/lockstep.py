@@ -11,6 +11,7 @@ B batch, T sequence, V vocabulary.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -20,6 +21,8 @@ from hornbook.models.base import Model
 from hornbook.randomness import torch_generator
 
 BATCH_SIZE = 32  # prompts read together: in larger batches lengths differ more, and the short wait for the long
+
+Token = TypeVar("Token")
 
 # (prompt, how many came before, logits (V,), the prompt's tokens and those that came) -> token, or None for the end
 Pick = Callable[[int, int, torch.Tensor, Sequence[int]], int | None]
@@ -43,16 +46,20 @@ class Picker:
         `row` is the text so far, prompt and all: what a repetition penalty looks at.
         """
         logits = logits[: self.vocab_size]
-        if not math.isfinite(float(logits.max())):
+        highest, likeliest = logits.max(dim=-1)  # of equals the first, as a greedy choice takes it
+        if not math.isfinite(float(highest)):
             raise UserError(
                 "the model gives no numbers (nan or infinite logits)",
                 hint="its training failed: use an earlier checkpoint",
             )
+        token = int(likeliest) if self.sampling.plain else self._choose(prompt, place, logits, row)
+        return None if token in self.stop_ids else token
+
+    def _choose(self, prompt: int, place: int, logits: torch.Tensor, row: Sequence[int]) -> int:
         generator = None if self.sampling.greedy else torch_generator(self.seed, "generate", prompt, place)
         size = len(logits)
         seen = [] if self.sampling.repetition_penalty == 1 else [token for token in set(row) if token < size]
-        token = int(choose(logits, self.sampling, generator, seen))
-        return None if token in self.stop_ids else token
+        return int(choose(logits, self.sampling, generator, seen))
 
 
 class Context:
@@ -66,18 +73,50 @@ class Context:
         self.model = model
         self.limit = model.config.context_length
         self.device = next(model.parameters()).device
-        self.tokens = torch.empty(batch_size, 0, dtype=torch.int64, device=self.device)
-        self.cache = model.new_cache(batch_size, min(self.limit, expected))
+        room = min(self.limit, expected)
+        self.tokens = torch.empty(batch_size, room, dtype=torch.int64, device=self.device)
+        self.cache = model.new_cache(batch_size, room)
+
+    @property
+    def length(self) -> int:
+        """How many tokens of a row are held."""
+        return self.cache.length
+
+    @property
+    def room(self) -> int:
+        """How many tokens a row may come to before it slides."""
+        return self.tokens.shape[1]
+
+    def adopt(self, other: "Context") -> None:
+        """Hold what `other` holds."""
+        self.tokens[:, : other.length] = other.tokens[:, : other.length]
+        self.cache.adopt(other.cache, other.length)
 
     def read(self, tokens: torch.Tensor) -> torch.Tensor:
         """Read further tokens (B, T), sliding where they don't fit -> logits (B, V) for what comes next, on the CPU."""
+        return self._scores(self._hidden(tokens)[:, -1])
+
+    def read_each(self, tokens: Sequence[int], last: int) -> torch.Tensor:
+        """As `read`, of one row: tokens T -> logits (last, V) of what comes next after each of the last ones."""
+        return self._scores(self._hidden(torch.tensor([tokens]))[0, -last:])
+
+    def forget(self, count: int) -> None:
+        """Undo the reading of the last `count` tokens."""
+        self.cache.truncate(self.length - count)
+
+    def _hidden(self, tokens: torch.Tensor) -> torch.Tensor:
         tokens = tokens.to(self.device)
-        self.tokens = torch.cat([self.tokens, tokens], dim=1)
-        if self.tokens.shape[1] > self.limit:
-            tokens = self.tokens = self.tokens[:, -max(1, self.limit // 2) :]
+        held, end = self.length, self.length + tokens.shape[1]
+        if end > self.limit:
+            tokens = torch.cat([self.tokens[:, :held], tokens], dim=1)[:, -max(1, self.limit // 2) :]
             self.cache.reset()
+            held, end = 0, tokens.shape[1]
+        self.tokens[:, held:end] = tokens
+        return self.model.hidden(tokens, self.cache)
+
+    def _scores(self, hidden: torch.Tensor) -> torch.Tensor:
         # The CPU draws, whatever the model runs on: the same seed then means the same draws on every device.
-        return self.model.logits(self.model.hidden(tokens, self.cache)[:, -1]).float().cpu()
+        return self.model.logits(hidden).float().cpu()
 
 
 def generate_batch(
@@ -88,19 +127,24 @@ def generate_batch(
     A prompt's text ends when `pick` says None. Greedy texts equal the lone ones, up to the rounding of sums.
     Errors: `UserError` for an empty prompt, `max_new_tokens` below 1, or logits without numbers.
     """
-    if max_new_tokens < 1:
-        raise UserError(f"max_new_tokens '{max_new_tokens}' is below 1")
-    if not all(prompts):
-        raise UserError("the prompt has no tokens", hint="begin with a letter, or with <|endoftext|>")
+    check_asked(prompts, max_new_tokens)
     # Like lengths go together: the shortest prompt of a batch says how much can be read in one pass.
     by_length = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
     batches = (by_length[start : start + BATCH_SIZE] for start in range(0, len(by_length), BATCH_SIZE))
-    return _evaluating(
+    return evaluated(
         model, (_together(model, {n: prompts[n] for n in batch}, pick, max_new_tokens) for batch in batches)
     )
 
 
-def _evaluating(model: Model, streams: Iterable[Iterator[tuple[int, int]]]) -> Iterator[tuple[int, int]]:
+def check_asked(prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+    """Errors: `UserError` for an empty prompt or `max_new_tokens` below 1."""
+    if max_new_tokens < 1:
+        raise UserError(f"max_new_tokens '{max_new_tokens}' is below 1")
+    if not all(prompts):
+        raise UserError("the prompt has no tokens", hint="begin with a letter, or with <|endoftext|>")
+
+
+def evaluated(model: Model, streams: Iterable[Iterator[Token]]) -> Iterator[Token]:
     """The streams one after the other, with the model in evaluation mode (no dropout) until the last is done."""
     was_training = model.training
     model.eval()

@@ -61,6 +61,11 @@ class Sampling(Settings):
         """Whether the choice is always the likeliest token."""
         return self.temperature == 0
 
+    @property
+    def plain(self) -> bool:
+        """Whether the choice is the likeliest token of the logits as they are."""
+        return self.greedy and self.repetition_penalty == 1
+
 
 def keep_top_k(logits: "torch.Tensor", k: int) -> "torch.Tensor":
     """Put all but the k highest logits at -inf; ties at the k-th value all survive: [1, 3, 2], 2 -> [-inf, 3, 2]."""

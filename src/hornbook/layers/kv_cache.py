@@ -65,6 +65,14 @@ class KVCache:
             raise ValueError(f"cannot keep {length} tokens of a cache that holds {self.length}")
         self.length = length
 
+    def adopt(self, other: "KVCache", length: int) -> None:
+        """Hold the first `length` tokens that `other` holds, in place of what is held."""
+        self.length = 0
+        self.require(length)
+        self.keys[:, :, :, :length] = other.keys[:, :, :, :length]
+        self.values[:, :, :, :length] = other.values[:, :, :, :length]
+        self.length = length
+
     def reset(self) -> None:
         """Forget everything; the memory is kept."""
         self.length = 0
@@ -123,6 +131,16 @@ class SeatCache(KVCache):
         self.lengths.pop()
         self._refresh()
         return last
+
+    def text_in(self, seat: int) -> KVCache:
+        """A copy of what the text in a seat holds."""
+        num_layers, _, num_kv_heads, _, head_dim = self.keys.shape
+        length, device, dtype = self.lengths[seat], self.keys.device, self.keys.dtype
+        text = KVCache(num_layers, 1, num_kv_heads, length, head_dim, device=device, dtype=dtype)
+        text.keys[:, 0] = self.keys[:, seat, :, :length]
+        text.values[:, 0] = self.values[:, seat, :, :length]
+        text.length = length
+        return text
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Write one token a text, (B, H_kv, 1, D); return views of all so far, (B, H_kv, length + 1, D)."""

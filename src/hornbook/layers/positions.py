@@ -61,7 +61,8 @@ def rotate(heads: Tensor, cosines: Tensor, signed_sines: Tensor) -> Tensor:
     """
     if heads.device.type == "cpu" and heads.dtype == cosines.dtype and torch.is_grad_enabled():
         return _Rotation.apply(heads, cosines, signed_sines)  # type: ignore[no-any-return,no-untyped-call]
-    return _turned(heads, cosines, signed_sines)
+    partners = heads.roll(heads.shape[-1] // 2, dims=-1)
+    return heads * cosines + partners * signed_sines
 
 
 class _Rotation(torch.autograd.Function):
@@ -84,6 +85,7 @@ class _Rotation(torch.autograd.Function):
 
 
 def _turned(heads: Tensor, cosines: Tensor, signed_sines: Tensor) -> Tensor:
+    """The sum in one pass over memory; its last bit is another one, as the product is not rounded before it is added."""
     partners = heads.roll(heads.shape[-1] // 2, dims=-1)
     return (heads * cosines).addcmul_(partners, signed_sines)
 

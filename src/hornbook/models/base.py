@@ -5,8 +5,8 @@ B batch, T tokens, C embed_dim, H heads, D head_dim, V vocabulary.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from pydantic import PositiveInt
@@ -16,6 +16,7 @@ from hornbook.config import Settings
 from hornbook.layers.evaluating import evaluating
 from hornbook.layers.kv_cache import KVCache
 
+Found = TypeVar("Found")
 INITIAL_STD = (
     0.02  # of GPT-2; with normalised hidden vectors it also keeps the first logits small, so loss starts at ln V
 )
@@ -63,9 +64,17 @@ class Model(nn.Module, ABC):
     def logits(self, hidden: Tensor) -> Tensor:
         """The output layer alone: (..., C) -> (..., V)."""
 
+    def output_weight(self) -> Tensor | None:
+        """The matrix (V, C), where `logits` is the product with it and nothing else; else None."""
+        return None
+
     def forward(self, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
         """Scores of every next token: (B, T) int64 -> (B, T, V)."""
         return self.logits(self.hidden(tokens, cache, segments))
+
+    def pass_through(self, compute: Callable[..., Found], *inputs: Any) -> Found:
+        """`compute(self, *inputs)` as one pass: who gathers the weights for a pass does so around this, too."""
+        return compute(self, *inputs)
 
     @abstractmethod
     def new_cache(self, batch_size: int, length: int | None = None, dtype: torch.dtype | None = None) -> KVCache:

@@ -175,12 +175,17 @@ class GPT(Model):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., C) -> (..., V)."""
-        weight = self.token_embedding.weight if self.output is None else self.output.weight
-        return nn.functional.linear(hidden, weight)
+        if self.output is None:
+            return nn.functional.linear(hidden, self.token_embedding.weight)
+        return self.output(hidden)  # type: ignore[no-any-return]  # which may hold fewer bits than its matrix
+
+    def output_weight(self) -> Tensor:
+        """(V, C): the embeddings themselves where the output is tied."""
+        return self.token_embedding.weight if self.output is None else self.output.weight
 
     def new_cache(self, batch_size: int, length: int | None = None, dtype: torch.dtype | None = None) -> KVCache:
         """An empty cache for `length` tokens of `batch_size` texts."""
-        config, weight = self.config, self.token_embedding.weight
+        config, weight = self.config, next(self.parameters())
         return KVCache(
             config.num_layers,
             batch_size,

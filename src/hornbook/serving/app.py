@@ -4,14 +4,11 @@ guard (who, from where, how much) -> path -> desk (the model's thread) -> answer
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.exceptions import HTTPException
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from hornbook.errors import UserError
 from hornbook.generation.generate import LanguageModel
@@ -20,8 +17,12 @@ from hornbook.serving.desk import Desk
 from hornbook.serving.embeddings import embedding, encoded
 from hornbook.serving.guard import Guard
 from hornbook.serving.limits import Limits
+from hornbook.serving.origins import add_origins
 from hornbook.serving.page import add_page
 from hornbook.serving.problem import Problem
+from hornbook.serving.refusals import add_errors
+from hornbook.serving.run_views import add_runs
+from hornbook.serving.runs import Runs
 from hornbook.serving.schema import ChatRequest, ClassifyRequest, CompletionRequest, Drawing, EmbeddingRequest
 from hornbook.serving.served import Served, Subject, unless_gone
 from hornbook.serving.views import add_views
@@ -40,22 +41,30 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         429: "too many requests wait",
     }.items()
 }
-log = logging.getLogger("hornbook.serving")
 
 
 def create_app(
-    subject: Subject, limits: Limits | None = None, api_key: str | None = None, names: Sequence[str] = ()
+    subject: Subject,
+    limits: Limits | None = None,
+    api_key: str | None = None,
+    names: Sequence[str] = (),
+    runs: Runs | None = None,
 ) -> Guard:
-    """The application; `names` are host names, beside localhost and bare addresses, under which it may be called."""
+    """The application; `names` are host names, beside localhost and bare addresses, under which it may be called.
+
+    `runs` are those that the page may look at.
+    """
     limits = limits or Limits()
     served = Served(subject, limits)
     app = FastAPI(title="Hornbook", version=__version__, lifespan=served.lifespan, docs_url=None, redoc_url=None)
     app.state.served = served
-    _add_errors(app)
+    add_errors(app)
     _add_status(app, served)
     _add_writing(app, served)
     _add_reading(app, served)
     add_views(app, served)
+    add_origins(app, served)
+    add_runs(app, runs, limits.seconds)
     add_page(app)
     return Guard(app, served.metrics, limits.body_bytes, api_key, names)
 
@@ -151,35 +160,3 @@ def _ids(item: str | list[int], language_model: LanguageModel) -> list[int]:
         return language_model.prompt_ids(item)
     except UserError as error:
         raise Problem(400, str(error), "input") from None
-
-
-def _add_errors(app: FastAPI) -> None:
-    """Whatever goes wrong is JSON in OpenAI's form, and never a traceback."""
-
-    @app.exception_handler(Problem)
-    async def problem(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, Problem)
-        return JSONResponse(error.body(), error.status, error.headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "body")
-        message = str(first["msg"]).removeprefix("Value error, ")
-        wrong = Problem(400, f"{place}: {message}" if place else message, place or None, "invalid_value")
-        return JSONResponse(wrong.body(), wrong.status)
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)
-        wrong = Problem(
-            error.status_code, str(error.detail).lower(), code="not_found" if error.status_code == 404 else None
-        )
-        return JSONResponse(wrong.body(), wrong.status, error.headers)
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        log.error("%s: %s", type(error).__name__, error)
-        wrong = Problem(500, "something went wrong in the server; its log says what", code="internal_error")
-        return JSONResponse(wrong.body(), wrong.status)

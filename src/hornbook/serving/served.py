@@ -1,32 +1,33 @@
 """What all paths of a server share: the model that is served, its desk, its counters."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import time
-from typing import TypeVar
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 
+from hornbook.evaluation._origins import Origins
 from hornbook.generation.generate import LanguageModel
 from hornbook.serving.desk import Desk
+from hornbook.serving.leaving import unless_gone as unless_gone
 from hornbook.serving.limits import Limits
 from hornbook.serving.metrics import Metrics
 from hornbook.serving.problem import Problem
+from hornbook.serving.tracing import Tracing
 
-Answer = TypeVar("Answer")
 Classify = Callable[[Sequence[str]], list[dict[str, float]]]  # texts -> probability by class
-LOOK_SECONDS = 0.25  # how often to see whether a client that waits for a whole answer is still there
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is served: a language model, or a classifier as a function."""
+    """What is served: a language model, or a classifier as a function; and the text that it was trained on, if known."""
 
     name: str
     language_model: LanguageModel | None = None
     classify: Classify | None = None
+    origins: Origins | None = None
     created: int = field(default_factory=lambda: int(time()))
 
 
@@ -35,6 +36,7 @@ class Served:
 
     def __init__(self, subject: Subject, limits: Limits) -> None:
         self.subject, self.limits, self.metrics = subject, limits, Metrics()
+        self.tracing = Tracing(subject.origins)
         self._desk: Desk | None = None
 
     @asynccontextmanager
@@ -43,6 +45,7 @@ class Served:
         model = self.subject.language_model
         self._desk = Desk(model, self.limits, self.metrics) if model else None
         yield
+        await asyncio.to_thread(self.tracing.close)
         if self._desk:
             await self._desk.close()
 
@@ -58,15 +61,3 @@ class Served:
         if name is not None and name != self.subject.name:
             message = f"no model '{name[:100]}' here; there is '{self.subject.name}'"
             raise Problem(404, message, "model", "model_not_found")
-
-
-async def unless_gone(work: Awaitable[Answer], request: Request) -> Answer:
-    """The result of `work`, which is given up when the client leaves: nobody would read it."""
-    task = asyncio.ensure_future(work)
-    try:
-        while not (await asyncio.wait([task], timeout=LOOK_SECONDS))[0]:
-            if await request.is_disconnected():
-                raise Problem(408, "the client left", code="client_left")
-        return task.result()
-    finally:
-        task.cancel()

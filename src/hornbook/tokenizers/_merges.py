@@ -9,7 +9,7 @@ rule of rustbpe, whose merges are the same.
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import AnyStr
 
@@ -118,16 +118,6 @@ def _add_pairs(
     for pair in pairwise(ids):
         counts[pair] += frequency
         holders[pair].add(word)
-
-
-def learn_merges_in_bulk(texts: Iterable[str], num_merges: int, pattern: str) -> list[Pair]:
-    """The same merges by rustbpe, which cuts and counts on all cores. Errors: ImportError where it isn't installed."""
-    import rustbpe
-
-    trainer = rustbpe.Tokenizer()
-    trainer.train_from_iterator(iter(texts), vocab_size=256 + num_merges, pattern=pattern)
-    ranks = {bytes(token): rank for token, rank in trainer.get_mergeable_ranks()}
-    return [(ranks[left], ranks[right]) for left, right in parents(ranks)]
 
 
 def parents(ranks: Mapping[AnyStr, int]) -> list[tuple[AnyStr, AnyStr]]:

@@ -4,7 +4,6 @@ Text is cut into pieces (`_patterns.py`), a piece becomes its UTF-8 bytes, and n
 which the merges were learned (`_merges.py`) until none applies.
 """
 
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,18 +16,18 @@ import regex
 
 from hornbook.errors import UserError, unknown
 from hornbook.tokenizers import _byte_level, _named
+from hornbook.tokenizers._bulk import RESERVED, BulkEncoder, learn_merges_in_bulk
 from hornbook.tokenizers._byte_level import Parts
-from hornbook.tokenizers._merges import apply_merges, learn_merges, learn_merges_in_bulk, parents
+from hornbook.tokenizers._merges import apply_merges, learn_merges, parents
 from hornbook.tokenizers._patterns import DEFAULT_PATTERN, LONG_SPACE, cut, has_long_space, pattern_text
 from hornbook.tokenizers._sentencepiece import SentencePieceBPE
 from hornbook.tokenizers.base import END_OF_TEXT, Tokenizer, require_ids, require_specials, require_unicode
 
 if TYPE_CHECKING:
-    import tiktoken
+    import numpy as np
 
 DEFAULT_VOCAB_SIZE = 4096
 BULK_CHARACTERS = 20_000  # from here on, starting tiktoken pays
-THREAD_CHARACTERS = 100_000  # on shorter texts, handing them to threads takes longer than the work
 CACHE_PIECES = 100_000
 TRAINERS = ("auto", "rustbpe", "hornbook")  # auto: rustbpe where it is installed, with the same merges as ours
 
@@ -80,17 +79,26 @@ class BPE(Tokenizer):
         return self._encode_here(text)
 
     def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
-        """The ids of each text, by tiktoken where its ids are the same, long texts on all cores."""
+        """The ids of each text, by tiktoken on all cores where they are many and its ids are the same."""
         texts = list(texts)
+        found = self._in_bulk(texts)
+        return [self._encode_here(text) for text in texts] if found is None else [ids.tolist() for ids in found]
+
+    def encode_arrays(self, texts: Iterable[str]) -> "list[np.ndarray]":
+        """What `encode_batch` gives, each text's ids as an array (uint32)."""
+        texts = list(texts)
+        found = self._in_bulk(texts)
+        return super().encode_arrays(texts) if found is None else found
+
+    def _in_bulk(self, texts: list[str]) -> "list[np.ndarray] | None":
+        """The ids by tiktoken; None where that wouldn't pay, or wouldn't give the same."""
         for text in texts:
             require_unicode(text)
-        total = sum(map(len, texts))
-        if total < BULK_CHARACTERS or any(map(has_long_space, texts)) or self._bulk is None:
-            return [self._encode_here(text) for text in texts]
-        normal = [self._normal(text) for text in texts]
-        if total < THREAD_CHARACTERS * len(texts):
-            return [self._bulk.encode_ordinary(text) for text in normal]
-        return self._bulk.encode_ordinary_batch(normal, num_threads=os.cpu_count() or 1)
+        if sum(map(len, texts)) < BULK_CHARACTERS or self._bulk is None:
+            return None
+        if any(has_long_space(text) or RESERVED in text for text in texts):
+            return None
+        return self._bulk.encode([self._normal(text) for text in texts])
 
     def _encode_here(self, text: str) -> list[int]:
         ids: list[int] = []
@@ -113,22 +121,17 @@ class BPE(Tokenizer):
         return unicodedata.normalize("NFC", text) if self.parts.compose else text
 
     @cached_property
-    def _bulk(self) -> "tiktoken.Encoding | None":
+    def _bulk(self) -> BulkEncoder | None:
         """tiktoken with this vocabulary, or None where it would give other ids.
 
         It merges whatever makes a token, the lowest id first; so ids are the same where the merges are exactly the
         ones that follow from the ids.
         """
-        import tiktoken
-
         try:
             same = parents(self.parts.tokens) == self.parts.merges
         except ValueError:
             return None
-        if not same:
-            return None
-        pattern = pattern_text(self.parts.pattern)
-        return tiktoken.Encoding("hornbook", pat_str=pattern, mergeable_ranks=self.parts.tokens, special_tokens={})
+        return BulkEncoder(self.parts.tokens, self.parts.pattern) if same else None
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The tokens' bytes, one after the other."""
@@ -158,7 +161,7 @@ class BPE(Tokenizer):
         if vocab_size < smallest:
             hint = f"at least {smallest}: 256 bytes and the special tokens"
             raise UserError(f"vocab_size {vocab_size} is too small", hint=hint)
-        pairs = _learn(_checked(texts), vocab_size - smallest, pattern_text(pattern), trainer)
+        pairs = _learn(_checked(texts), vocab_size - smallest, pattern, trainer)
         names = [bytes([byte]) for byte in range(256)]
         for left, right in pairs:
             names.append(names[left] + names[right])
@@ -199,7 +202,7 @@ def _learn(texts: Iterable[str], num_merges: int, pattern: str, trainer: str) ->
         raise unknown("trainer", trainer, TRAINERS)
     if trainer == "rustbpe" or (trainer == "auto" and find_spec("rustbpe")):
         return learn_merges_in_bulk(texts, num_merges, pattern)
-    splitter = regex.compile(pattern)
+    splitter = regex.compile(pattern_text(pattern))
     pieces: Counter[str] = Counter()
     for text in texts:
         pieces.update(cut(text, splitter))

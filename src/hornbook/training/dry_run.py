@@ -18,8 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from hornbook.device import Precision, autocast
-from hornbook.layers.loss import language_model_loss
+from hornbook.layers.loss import hidden_loss
 from hornbook.models.base import Model, ModelConfig, SelfAttention
+from hornbook.training.blocks import running
 
 FEW, MORE = 2, 3  # blocks of the two small models that a deeper one is found from
 LARGE = 32 << 20  # bytes from which glibc gives a tensor pages of its own, and takes them back when it goes
@@ -74,6 +75,7 @@ class Portion:
     fused: bool = False
     gradients: Gradients = "made"
     heap: float = 1.0
+    recompute: bool = False
 
 
 @cache
@@ -138,7 +140,7 @@ class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _multiplied(self, name: str, args: Any) -> None:
         """A product (A, B) x (B, C) has 2 A B C FLOPs; attention has two products, and four going back."""
         match name:
-            case "mm" | "addmm":
+            case "mm" | "addmm" | "addmm_":
                 left, right = args[-2:]
                 self.weight_flops += 2 * left.numel() * right.shape[1]
             case "bmm" | "baddbmm":
@@ -160,11 +162,11 @@ def _pass(model_class: type[Model], config: ModelConfig, portion: Portion) -> Dr
         weights = [*model.parameters(), *model.buffers()]
         held.leave_out(weights)
         _make_ready(model, portion, held)
-        with held:
+        with held, running(model, recompute=portion.recompute):
             with autocast(torch.device("cpu"), portion.precision):
                 hidden = model.hidden(tokens)
                 activations = held.now
-                loss, _ = language_model_loss(model.logits(hidden), tokens)
+                loss, _ = hidden_loss(model, hidden, tokens)
             del hidden
             held.mark()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import FrameType
 
+from hornbook.batches.ahead import pinned_ahead
 from hornbook.device import autocast
 from hornbook.errors import Interrupted, UserError
 from hornbook.sharded import is_sharded, whole
@@ -43,6 +45,10 @@ class Loop:
         world: World = ALONE,
         deadline: Deadline | None = None,
     ) -> None:
+        if (
+            parts.device.type == "cuda"
+        ):  # on a CPU a step's batch takes a hundredth of the step, and both cores are busy
+            parts = replace(parts, batches=pinned_ahead(parts.batches, world.share))
         self.parts, self.training, self.folder, self.done = parts, training, run, done
         self.world, self.deadline = world, deadline
         self.course = Course(schedule, training.steps, run.records("plan"))
@@ -134,7 +140,7 @@ class Loop:
             return SystemExit(2)
 
         def compute() -> object:
-            return gradients(parts, self.training, step)
+            return gradients(parts, self.training.plainly, step)
 
         trouble = Trouble(step + 1, wrong.what, wrong.loss, wrong.norm, self.watch.usual)
         look = None if sharded else compute

@@ -84,7 +84,12 @@ class Job:
         """The last microbatch of a step, which finds the gradients of those before it."""
         gradients: Gradients = "made" if self.summing == "canonical" or not self.waiting else "added"
         portion = Portion(
-            self.rows, self.training.precision, self.gpu, "parted" if self.sharded else gradients, self.heap
+            self.rows,
+            self.training.precision,
+            self.gpu,
+            "parted" if self.sharded else gradients,
+            self.heap,
+            self.training.recompute,
         )
         return dry_run(self.model_class, self.config, portion)
 

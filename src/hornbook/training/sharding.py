@@ -6,18 +6,21 @@ A tensor of R rows on N processes: process r keeps rows r * ceil(R / N) up to th
 
 from torch import nn
 
+from hornbook.models.base import Model
 from hornbook.training.distributed import World
 
 
 def shard(model: nn.Module, world: World) -> None:
     """Part the model's tensors among the processes, in place: each block by itself, and all that is outside of blocks."""
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import FSDPModule, fully_shard
+    from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 
     mesh = init_device_mesh(next(model.parameters()).device.type, (world.size,))
     for block in getattr(model, "blocks", ()):
         fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh, reshard_after_forward=True)  # or an evaluation would leave the outer tensors whole
+    if isinstance(model, Model):
+        register_fsdp_forward_method(model, "pass_through")
     assert isinstance(model, FSDPModule)
     for part in model.modules():
         if isinstance(part, FSDPModule):

@@ -68,7 +68,8 @@ def _hidden(model_class: type[Model], config: ModelConfig, optimizer: OptimizerR
     with FakeTensorMode():
         model = model_class(config.model_copy(update={"num_layers": 1}) if layers else config)
         groups = optimizer.build(model.named_parameters()).param_groups
-        one = Counter(weight.shape for group in groups if group.get("orthogonal") for weight in group["params"])
+        orthogonal = [weight for group in groups if group.get("orthogonal") for weight in group["params"]]
+        one = Counter(torch.Size(sorted(weight.shape)) for weight in orthogonal)  # lying and standing ones go together
     return {shape: layers * count for shape, count in one.items()}
 
 

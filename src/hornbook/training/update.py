@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, Self
 
 import torch
@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from hornbook.config import Settings
-from hornbook.device import Precision, autocast
+from hornbook.device import Precision, autocast, fast_products
 from hornbook.layers.loss import IGNORED, Batch, LossFunction
 from hornbook.randomness import key
 from hornbook.sharded import is_sharded, whole
+from hornbook.training.blocks import Compiled, running
 from hornbook.training.distributed import ALONE, World
 from hornbook.training.reduction import GradientSum, Reduce, Summing
 
@@ -36,6 +37,8 @@ class Training(Settings):
     clip: float | None = Field(default=1.0, gt=0)
     reduce: Reduce = "auto"
     sharded: bool = False
+    recompute: bool = False
+    compile: bool = False
     skipped: tuple[int, ...] = ()
 
     @model_validator(mode="after")
@@ -50,6 +53,11 @@ class Training(Settings):
     def portions(self) -> int:
         """How many microbatches a batch has."""
         return -(-self.batch_size // (self.microbatch_size or self.batch_size))
+
+    @property
+    def plainly(self) -> Self:
+        """The same, with blocks that run as they are written: then each layer is computed once and can be watched."""
+        return self.model_copy(update={"recompute": False, "compile": False})
 
     def shared_by(self, processes: int) -> Self:
         """The same settings for so many processes: each must have a microbatch of its own to compute.
@@ -105,6 +113,7 @@ class Parts:
     loss: LossFunction
     validation: Callable[[], Iterator[Batch]]
     sample: Callable[[int], list[str]] | None = None  # step -> texts to look at
+    compiled: Compiled = field(default_factory=dict, repr=False, compare=False)  # by and by, where that is asked for
 
     @property
     def device(self) -> torch.device:
@@ -151,25 +160,41 @@ def update(
 
 
 def gradients(parts: Parts, training: Training, step: int, world: World = ALONE) -> Found:
-    """Leave the gradient of the mean loss of `step` in the parameters; nothing is changed otherwise."""
+    """Leave the gradient of the mean loss of `step` in the parameters; nothing is changed otherwise.
+
+    A GPU is asked for numbers once, at the end: until then it is told what to do and not waited for.
+    """
     microbatches = parts.batches(step)
     own = [(place, microbatches[place]) for place in world.share(len(microbatches))]
     counts = [sum(inputs.numel() for _, (inputs, _) in own), sum(_supervised(batch) for _, batch in own)]
     tokens, supervised = (int(total) for total in world.sum_of(counts))
+    total, sums = GradientSum(parts.model, len(microbatches), world, training.summing(parts.device)), []
+    with (
+        running(parts.model, recompute=training.recompute, compiled=parts.compiled if training.compile else None),
+        fast_products(parts.device),
+    ):
+        for place, batch in own + _blanks(microbatches, len(own), world, is_sharded(parts.model)):
+            sums.append(_pass(parts, training, (step, place), batch, supervised))
+            total.take(place)
+        total.finish()
+    norm = whole(nn.utils.get_total_norm(_given(parts.model)))
+    *told, norm_told = torch.stack([*sums, norm]).tolist()
     losses = [0.0] * len(microbatches)
-    total = GradientSum(parts.model, len(microbatches), world, training.summing(parts.device))
-    drops = getattr(parts.model.config, "dropout", 0.0) > 0
-    for place, (inputs, targets) in own + _blanks(microbatches, len(own), world, is_sharded(parts.model)):
-        if drops:  # dropout draws from torch's global generator: give it the value that belongs to this place
-            torch.manual_seed(key(training.seed, "dropout", step, place) >> 1)
-        with autocast(parts.device, training.precision):
-            loss_sum, _ = parts.loss(parts.model, inputs.to(parts.device), targets.to(parts.device))
-        (loss_sum / supervised).backward()  # type: ignore[no-untyped-call]
-        losses[place] += loss_sum.item()
-        total.take(place)
-    total.finish()
-    norm = nn.utils.get_total_norm(_given(parts.model))
-    return Found(sum(world.sum_of(losses)) / supervised, float(whole(norm)), tokens)
+    for (place, _), loss in zip(own, told, strict=False):  # what comes after is of batches in which nothing was asked
+        losses[place] = loss
+    return Found(sum(world.sum_of(losses)) / supervised, norm_told, tokens)
+
+
+def _pass(parts: Parts, training: Training, where: tuple[int, int], batch: Batch, supervised: int) -> Tensor:
+    """Forward and backward of the microbatch at (step, place); its loss, which nobody has waited for."""
+    if getattr(parts.model.config, "dropout", 0.0) > 0:
+        # dropout draws from torch's global generator: give it the value that belongs to this place
+        torch.manual_seed(key(training.seed, "dropout", *where) >> 1)
+    inputs, targets = (tensor.to(parts.device, non_blocking=True) for tensor in batch)
+    with autocast(parts.device, training.precision):
+        loss, _ = parts.loss(parts.model, inputs, targets)
+    (loss / supervised).backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
 
 
 def _given(model: nn.Module) -> list[Tensor]:

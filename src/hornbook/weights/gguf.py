@@ -4,9 +4,8 @@ The format is written by the package `gguf`, llama.cpp's own (https://github.com
 which tensor is stored how is decided here.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from hornbook.version import __version__
 from hornbook.weights import _gguf_names, _gguf_sentencepiece, _gguf_vocabulary
 from hornbook.weights._gguf_names import Foreign
 from hornbook.weights._gguf_vocabulary import Vocabulary
+from hornbook.weights.exported import Exported
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
@@ -35,20 +35,6 @@ ROLE_KEYS = {
     for role, name in {"bos": "bos", "eos": "eos", "eot": "eot", "pad": "padding", "unk": "unknown"}.items()
 }
 OUTPUTS = ("output.weight", "token_embd.weight")  # of which one decides every logit
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was written: the architecture, how each tensor is stored, and what the user should know."""
-
-    architecture: str
-    types: dict[str, str]  # tensor -> f32, f16, q8_0, q4_0
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many tensors are stored how: {"q8_0": 14, "f32": 9}."""
-        return dict(Counter(self.types.values()).most_common())
 
 
 @dataclass(frozen=True)

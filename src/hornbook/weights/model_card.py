@@ -71,6 +71,35 @@ def adapter_card(
     return "---\nlibrary_name: peft\ntags: [hornbook, lora]\n---\n\n" + "\n\n".join([*opening, *sections]) + "\n"
 
 
+def onnx_card(name: str, num_parameters: int, architecture: str, context_length: int, ends: Sequence[int]) -> str:
+    """Markdown for a folder with model.onnx: its input and output, and a program that writes with it.
+
+    `ends` are the ids that end a text.
+    """
+    until = f"    if ids[-1] in {set(ends)}:  # the end of a text\n        break\n" if ends else ""
+    program = (
+        "import numpy\nimport onnxruntime\nfrom tokenizers import Tokenizer\n\n"
+        'tokenizer = Tokenizer.from_file("tokenizer.json")\n'
+        'session = onnxruntime.InferenceSession("model.onnx")\n'
+        'ids = tokenizer.encode("Once").ids\n'
+        "for _ in range(50):\n"
+        f'    tokens = numpy.array([ids[-{context_length}:]], dtype="int64")\n'
+        '    logits = session.run(["logits"], {"input_ids": tokens})[0]\n'
+        f"    ids.append(int(logits[0, -1].argmax()))\n{until}"
+        "print(tokenizer.decode(ids))"
+    )
+    opening = [
+        f"# {name}",
+        f"A language model of {num_parameters:,} parameters (`{architecture}`), exported with Hornbook.",
+        "`model.onnx` has one input, `input_ids` (batch, sequence) int64, and one output, `logits` (batch, sequence, "
+        f"vocabulary) float32: the scores of every next token. A sequence has up to {context_length:,} tokens. With "
+        "`pip install onnxruntime tokenizers`, in the folder of this file:",
+        f"```python\n{program}\n```",
+    ]
+    header = "---\npipeline_tag: text-generation\nlibrary_name: onnx\ntags: [hornbook, onnx]\n---"
+    return "\n\n".join([header, *opening]) + "\n"
+
+
 def _section(title: str, value: Any) -> str:
     rows = [f"| {_cell(key)} | {_cell(text)} |" for key, text in _flatten(value)]
     return "\n".join([f"## {title.replace('_', ' ').capitalize()}", "", "| | |", "|---|---|", *rows])

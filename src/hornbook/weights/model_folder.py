@@ -21,6 +21,7 @@ from hornbook.conventions import Conventions, write_conventions
 from hornbook.discovery import find, names
 from hornbook.errors import UserError, unknown
 from hornbook.files import new_folder, read_json, require_space, sha256_of, system_error, write_atomic, write_json
+from hornbook.models._precision import require_whole
 from hornbook.models.base import Model, ModelConfig
 from hornbook.tokenizers.base import FILE_NAME as TOKENIZER
 from hornbook.tokenizers.base import Tokenizer, load_tokenizer, tokenizer_hash
@@ -56,6 +57,7 @@ def save_model_folder(
     """
     folder = Path(folder)
     require_fit(tokenizer, model.config)
+    require_whole(model)
     form = format_of(model)
     tensors = form.to_disk(plain_state(model), model.config)
     require_space(folder, sum(tensor.nbytes for tensor in tensors.values()) + 10_000_000)

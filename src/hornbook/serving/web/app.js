@@ -1,7 +1,8 @@
 // Which view is open stands in the address after '#': #write?text=Once is a page that can be shared and reopened.
 import { card, element, fail, forget, keyNeeded, say } from './page.js';
 
-const VIEWS = ['chat', 'write', 'tokens', 'attention', 'layers'];
+const VIEWS = ['chat', 'write', 'tokens', 'attention', 'layers', 'training', 'origins'];
+const NAMES = { origins: 'Where from' };
 const view = document.getElementById('view');
 let leave = () => {};
 
@@ -19,12 +20,13 @@ async function open() {
     if (here) tab.setAttribute('aria-current', 'page'); else tab.removeAttribute('aria-current');
   }
   try {
-    const module = await import(`./${name}.js`);
+    const [module, model] = await Promise.all([import(`./${name}.js`), card()]);
     document.title = `${module.title} – Hornbook`;
     view.replaceChildren(element('h1', {}, module.title), element('p', { class: 'explain' }, module.explain));
     const root = element('div');
     view.append(root);
-    leave = (await module.render(root, params, await card())) ?? (() => {});
+    if (model.waiting && name !== 'training') root.append(element('p', {}, model.waiting), element('p', {}, element('a', { href: '#training' }, 'See how it trains')));
+    else leave = (await module.render(root, params, model)) ?? (() => {});
   } catch (error) {
     fail(view, error);
   }
@@ -33,6 +35,7 @@ async function open() {
 async function start() {
   try {
     const model = await card();
+    if (model.waiting && !location.hash) location.replace('#training');
     const size = model.parameters ? `, ${model.parameters.toLocaleString('en')} parameters, context ${model.context_length}` : '';
     document.getElementById('model').textContent = `${model.name} (${model.kind}${size})`;
   } catch (error) {
@@ -41,7 +44,7 @@ async function start() {
     return;
   }
   document.getElementById('tabs').replaceChildren(...VIEWS.map((name) =>
-    element('li', {}, element('a', { href: `#${name}`, 'data-view': name }, name[0].toUpperCase() + name.slice(1)))));
+    element('li', {}, element('a', { href: `#${name}`, 'data-view': name }, NAMES[name] ?? name[0].toUpperCase() + name.slice(1)))));
   addEventListener('hashchange', open);
   await open();
 }

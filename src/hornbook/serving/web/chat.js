@@ -1,4 +1,4 @@
-import { element, events, fail, remember, samplers, say } from './page.js';
+import { address, element, events, fail, remember, samplers, say } from './page.js';
 
 export const title = 'Chat';
 export const explain = 'A conversation with the model, each turn read together with those before it. A model that was never taught to converse simply writes on from your text.';
@@ -27,7 +27,8 @@ export function render(root, params, model) {
   function draw() {
     list.replaceChildren(...turns.map((turn, place) => element('li', { class: turn.role },
       element('p', { class: 'who' }, turn.role === 'user' ? 'You' : model.name,
-        turn.role === 'user' && !running ? element('button', { type: 'button', onclick: () => edit(place) }, 'Edit') : undefined),
+        turn.role === 'user' && !running ? element('button', { type: 'button', onclick: () => edit(place) }, 'Edit') : undefined,
+        turn.role === 'assistant' && !turn.open ? element('a', { href: address('origins', { text: turn.content }) }, 'Where from') : undefined),
       element('p', { class: 'what' }, turn.content + (turn.open ? ' …' : '')))));
     retry.disabled = Boolean(running) || !turns.some((turn) => turn.role === 'user');
     stop.disabled = !running;

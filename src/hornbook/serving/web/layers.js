@@ -1,4 +1,5 @@
 import { element, inline, lookingAt, percent, post, remember, shade } from './page.js';
+import { svg } from './curves.js';
 
 export const title = 'Layers';
 export const explain = 'What the model would answer if it ended after each layer: read a column downwards to see an answer form. Below, the mean loss per token after each layer shows how the surprise falls through the depth.';
@@ -20,13 +21,6 @@ export function render(root, params) {
   looking.ask();
   return looking.leave;
 }
-
-const svg = (name, attributes, ...children) => {
-  const made = document.createElementNS('http://www.w3.org/2000/svg', name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-};
 
 function plot(names, values) {
   const width = 640, height = 220, left = 46, bottom = 30, top = Math.max(...values);

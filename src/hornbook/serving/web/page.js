@@ -70,10 +70,15 @@ export async function* events(path, body, signal) {
   }
 }
 
+// The address of a view: #write?text=Once
+export function address(view, values) {
+  const params = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== '' && value !== undefined));
+  return `#${view}${params.size ? `?${params}` : ''}`;
+}
+
 // Keep what a view shows in its address, without a new place in the history.
 export function remember(view, values) {
-  const params = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== '' && value !== undefined));
-  history.replaceState(null, '', `#${view}${params.size ? `?${params}` : ''}`);
+  history.replaceState(null, '', address(view, values));
 }
 
 export function fail(root, error) {

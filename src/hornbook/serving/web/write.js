@@ -1,4 +1,4 @@
-import { element, events, fail, inline, percent, post, remember, samplers, say, shade, visible } from './page.js';
+import { address, element, events, fail, inline, percent, post, remember, samplers, say, shade, visible } from './page.js';
 
 export const title = 'Write';
 export const explain = 'The model goes on with a text; the darker a token, the surer it was of it. Choose a token to see what else could have come, and go on from another one.';
@@ -10,12 +10,13 @@ export async function render(root, params, model) {
   const go = element('button', { class: 'main' }, 'Write on');
   const one = element('button', {}, 'One token');
   const stop = element('button', { disabled: true }, 'Stop');
+  const origins = element('a', { class: 'button' }, 'Where from');
   const shown = element('div', { class: 'tokens', 'aria-label': 'The text, token by token' });
   const heading = element('h2');
   const bars = element('ol', { class: 'bars' });
   const trouble = element('div');
   let running, found, chosen, ids;
-  root.append(element('label', { for: 'text' }, 'Text', field), sampling.node, element('div', { class: 'row' }, go, one, stop), trouble, shown, heading, bars);
+  root.append(element('label', { for: 'text' }, 'Text', field), sampling.node, element('div', { class: 'row' }, go, one, stop, origins), trouble, shown, heading, bars);
 
   async function look() {
     trouble.replaceChildren();
@@ -28,6 +29,7 @@ export async function render(root, params, model) {
   }
   function draw() {
     remember('write', { text: field.value, ...sampling.address() });
+    origins.href = address('origins', { text: field.value });
     shown.replaceChildren(...found.tokens.map((token, place) => {
       const label = token.probability === null ? 'the beginning' : percent(token.probability);
       const button = element('button', { class: 'token', title: label, 'aria-pressed': String(place === chosen), onclick: () => { chosen = place === chosen ? undefined : place; draw(); } }, visible(token.text));
