@@ -87,6 +87,8 @@ def test_the_first_weights_are_torchs() -> None:
 
 
 def test_merged_outputs_are_the_same(model: Model) -> None:
+    """In double precision, so that what rounding does to a merged weight can't hide a mistake, nor look like one."""
+    model.double()
     shape = {name: tensor.shape for name, tensor in model.state_dict().items()}
     with torch.no_grad():
         plain = model(TOKENS)
@@ -95,7 +97,7 @@ def test_merged_outputs_are_the_same(model: Model) -> None:
         corrected = trained(model)(TOKENS)
         assert not torch.allclose(corrected, plain, atol=1e-2)
         assert merge_lora(model) == names
-        assert float((model(TOKENS) - corrected).abs().max()) <= 1e-6 * max(1.0, float(corrected.abs().max()))
+        assert float((model(TOKENS) - corrected).abs().max()) <= 1e-12
     assert {name: tensor.shape for name, tensor in model.state_dict().items()} == shape
 
 
