@@ -167,7 +167,7 @@ def with_bits(model: "GPT", bits: str) -> "Model":
     """The model itself with fewer bits a weight, which leaves nothing of the old matrices."""
     from hornbook.models._precision import narrow
 
-    return narrow(model, bits)  # type: ignore[arg-type]
+    return narrow(model, bits)
 
 
 def written(model: "Model", prompt: list[int], count: int, *, lookup: bool = False) -> list[int]:

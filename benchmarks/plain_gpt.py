@@ -43,7 +43,7 @@ class Block(nn.Module):
         )
         mixed = F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
         x = x + self.output(mixed.transpose(1, 2).contiguous().view(batch, length, dim))
-        return x + self.down(F.gelu(self.up(self.second_norm(x))))  # type: ignore[no-any-return]
+        return x + self.down(F.gelu(self.up(self.second_norm(x))))
 
 
 class PlainGPT(nn.Module):
@@ -85,7 +85,7 @@ class PlainTraining:
         with torch.autocast("cpu", dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None):
             logits = self.model(inputs)
             loss = F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.reshape(-1))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from side_by_side import Absent, Contest, Row, Turn, main, rate, seconds
 
 if TYPE_CHECKING:
     from plain_gpt import Sizes
-    from torch import Tensor
+    from torch import Tensor, dtype, nn
 
 KNOWN_LOSS = 1.8857  # of nanoGPT's CPU recipe on its validation characters, after 2,000 steps
 KNOWN_STEPS, MEASURED_STEPS = 2000, 100
@@ -68,7 +69,7 @@ def of_size(
     *,
     batch_size: int,
     steps: int,
-):  # type: ignore[no-untyped-def]
+) -> Callable[[Contest], None]:
     """The setup of a row: so many steps of ours and of others, all on the same random tokens."""
 
     def setup(contest: Contest) -> None:
@@ -93,7 +94,7 @@ def of_size(
     return setup
 
 
-def ours(sizes: Sizes, kind: str, inputs: Tensor, targets: Tensor, steps: int):  # type: ignore[no-untyped-def]
+def ours(sizes: Sizes, kind: str, inputs: Tensor, targets: Tensor, steps: int) -> Callable[[], None]:
     """Steps of the loop that `hornbook train` runs, on one batch."""
     import torch
 
@@ -122,7 +123,9 @@ def ours(sizes: Sizes, kind: str, inputs: Tensor, targets: Tensor, steps: int): 
     return work
 
 
-def plain(model, inputs: Tensor, targets: Tensor, steps: int, autocast=None):  # type: ignore[no-untyped-def]
+def plain(
+    model: nn.Module, inputs: Tensor, targets: Tensor, steps: int, autocast: dtype | None = None
+) -> Callable[[], None]:
     """The same number of steps written by hand."""
     from plain_gpt import PlainTraining
 
@@ -135,7 +138,7 @@ def plain(model, inputs: Tensor, targets: Tensor, steps: int, autocast=None):  #
     return work
 
 
-def transformers_gpt2(sizes: Sizes):  # type: ignore[no-untyped-def]
+def transformers_gpt2(sizes: Sizes) -> nn.Module:
     """A GPT-2 of transformers whose call gives logits."""
     import transformers
     from torch import nn
@@ -158,7 +161,7 @@ def transformers_gpt2(sizes: Sizes):  # type: ignore[no-untyped-def]
             self.inner = transformers.GPT2LMHeadModel(config)
 
         def forward(self, tokens: Tensor) -> Tensor:
-            return self.inner(tokens).logits  # type: ignore[no-any-return]
+            return self.inner(tokens).logits
 
     return Logits()
 
@@ -190,7 +193,7 @@ def recipe_turn(contest: Contest) -> Turn:
         contest.facts["its validation losses"] = ", ".join(f"{loss:.4f}" for loss in losses)
         records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         steps = [record for record in records if record["kind"] == "step"]
-        return steps[-1]["step"] * steps[-1]["tokens"] / steps[-1]["tokens_per_second"]  # type: ignore[no-any-return]
+        return steps[-1]["step"] * steps[-1]["tokens"] / steps[-1]["tokens_per_second"]
 
     return turn
 

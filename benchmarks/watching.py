@@ -21,37 +21,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
-from loop_overhead import BATCH_SIZE, CONFIG, RECIPE, TOKENS
+from loop_overhead import our_loop
 
-from hornbook.batches.order import batch_starts
-from hornbook.batches.windows import Windows
 from hornbook.commands._watch import watched
-from hornbook.layers.loss import Batch, next_token_loss
-from hornbook.models.llama import Llama
-from hornbook.training.loop import Loop
-from hornbook.training.run_folder import RunFolder
-from hornbook.training.schedule import Schedule
-from hornbook.training.update import Parts, Training
 
 ASK_SECONDS = 1.0  # as the page
 
 
 def speed(run: Path, steps: int, *, watch: bool) -> float:
     """Tokens per second of a run of so many steps."""
-    windows = Windows(TOKENS, 64)
-
-    def batches(step: int) -> list[Batch]:
-        starts = batch_starts(step, seed=0, batch_size=BATCH_SIZE, num_tokens=len(TOKENS), context_length=64)
-        return [windows.gather(starts)]
-
-    def validation() -> Iterator[Batch]:
-        yield windows.gather([0])
-
-    model = Llama(CONFIG)
-    training = Training(steps=steps, batch_size=BATCH_SIZE, evaluate_every=steps)
-    parts = Parts(model, RECIPE.build(model.named_parameters()), batches, next_token_loss, validation)
-    folder = RunFolder.create(run, {"training": training.model_dump()})
-    loop = Loop(parts, training, Schedule(warmup_steps=10), folder)
+    loop = our_loop(run, steps)
     if not watch:
         loop.run(lambda record: None)
     else:

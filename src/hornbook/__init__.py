@@ -17,7 +17,7 @@ def load(folder: "str | Path", device: str = "cpu", precision: "WeightPrecision"
 
     Where no such folder is, "owner/name" is a model on Hugging Face's hub, fetched once (needs `huggingface_hub`). An
     adapter folder opens as its base with the corrections added, where the base lies as the adapter says.
-    `precision`: fp32 computes exactly what was trained; bf16, int8 and int4 weights are read faster (docs/speed.md).
+    `precision`: fp32 computes exactly what was trained; bf16, int8 and int4 weights are read faster (docs/generation.md).
     Out: an object with `.model`, `.tokenizer`, `.config`, `.generate(prompt)`, `.stream(prompt)` and `.chat(messages)`.
     Errors: `UserError` where the folder is missing, damaged, or of a kind that isn't built here.
     """

@@ -13,7 +13,6 @@ from hornbook.config import Layer
 from hornbook.models.base import Model
 from hornbook.pictures.loss_curves import loss_curves
 from hornbook.sharded import is_sharded
-from hornbook.training.blocks import require_compiler
 from hornbook.training.checkpoint import folder_of, load_weights
 from hornbook.training.distributed import World
 from hornbook.training.hardware import heap_here
@@ -36,8 +35,6 @@ class Pretraining(Job):
     def new(cls, layer: Layer, data: Path | None, out: Path, world: World) -> Self:
         """The first of several processes prepares the dataset, where that has to be done; the others open it."""
         checked = check_recipe(layer)
-        if checked.training.compile:
-            require_compiler()  # before a text is prepared
         recipe = replace(checked, training=checked.training.shared_by(world.size))
         dataset = open_data(recipe, data if world.is_first else data or recipe.folder or out / "data", out)
         return cls(recipe, dataset, recipe.training, recipe.schedule)

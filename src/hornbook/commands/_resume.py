@@ -13,7 +13,6 @@ from hornbook.commands.base import talk
 from hornbook.config import Layer, flag_layer, merge, to_toml
 from hornbook.errors import UserError
 from hornbook.files import remove_folder, sweep, write_atomic
-from hornbook.training.blocks import require_compiler
 from hornbook.training.checkpoint import (
     folder_of,
     load_checkpoint,
@@ -129,8 +128,6 @@ def resume_run(
         run = RunFolder(path)
         done = _ready(run, flags, after) if world.is_first else 0
         job = job_of(path, run.settings)
-    if job.training.compile:
-        require_compiler()
     parts = job.build(device, world)
     done = int(world.exchange(str(done))[0])
     if done:

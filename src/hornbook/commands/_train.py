@@ -11,7 +11,6 @@ from hornbook.commands._run import go_on
 from hornbook.commands.base import talk
 from hornbook.config import Layer
 from hornbook.files import sweep
-from hornbook.training.blocks import require_compiler
 from hornbook.training.deadline import Deadline
 from hornbook.training.distributed import ALONE, World, restarts
 from hornbook.training.loop import Loop
@@ -58,8 +57,6 @@ def begin(
             RunFolder.check_new(out)
             sweep(out)
         job = new_job(layer, data, out, world)
-    if job.training.compile:
-        require_compiler()
     if (portions := job.training.portions) % world.size:
         talk(f"{world.size} processes share the {portions} microbatches of a batch: some have less to do than others")
     parts = job.build(device, world)  # what is wrong with the text shows before there is a run

@@ -50,11 +50,11 @@ class Passages:
         Errors: `UserError` where the context or every training document is too short.
         """
         room = language_model.config.context_length - len(language_model.conventions.before)
-        longest = max(_lengths(dataset, "train")[1], default=0)
-        sizes = sizes.fitting(min(room, int(longest)))
+        places = {split: _lengths(dataset, split) for split in ("train", "val")}
+        sizes = sizes.fitting(min(room, int(max(places["train"][1], default=0))))
         if sizes.prefix < 1:
             raise UserError("no training document has two tokens that the model could read")
-        train, held_out = (_rows(dataset, split, count, sizes, seed) for split in ("train", "val"))
+        train, held_out = (_rows(dataset, split, places[split], count, sizes, seed) for split in places)
         return cls(sizes, train, held_out)
 
     def without_known(self, index: Suffixes) -> Self:
@@ -90,16 +90,19 @@ def agreeing(language_model: LanguageModel, rows: np.ndarray, prefix: int) -> np
     return np.concatenate(found)
 
 
-def _rows(dataset: Dataset, split: str, count: int, sizes: Sizes, seed: int) -> np.ndarray:
-    starts, lengths = _lengths(dataset, split)
+def _rows(
+    dataset: Dataset, split: str, documents: tuple[np.ndarray, np.ndarray], count: int, sizes: Sizes, seed: int
+) -> np.ndarray:
+    """Passages (N, K + M) of a split, of whose documents the first tokens and the lengths are given."""
+    starts, lengths = documents
     width = sizes.prefix + sizes.length
     places = np.cumsum(np.maximum(0, lengths - width + 1))  # at so many places may a passage begin, up to each document
     total = int(places[-1]) if len(places) else 0
     if total == 0:
         return np.empty((0, width), np.int64)
     lots = permute(np.arange(min(count, total)), total, key(seed, "passages", int(split == "train")))
-    documents = np.searchsorted(places, lots, side="right")
-    begins = starts[documents] + places[documents] - 1 - lots
+    drawn = np.searchsorted(places, lots, side="right")
+    begins = starts[drawn] + places[drawn] - 1 - lots
     tokens = dataset.train if split == "train" else dataset.val
     return np.stack([tokens[begin : begin + width] for begin in begins.tolist()]).astype(np.int64)
 

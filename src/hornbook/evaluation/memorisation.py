@@ -4,7 +4,7 @@ Carlini et al. 2023, "Quantifying memorization across neural language models": t
 context where greedy writing after the K tokens before it gives exactly this text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -34,7 +34,7 @@ class Memorisation(Evaluation):
 
     description: ClassVar[str] = "passages of the training text that it writes on word for word"
     count: int = 200
-    sizes: Sizes = Sizes()  # noqa: RUF009 (frozen)
+    sizes: Sizes = field(default_factory=Sizes)
 
     def reason_to_skip(self, language_model: LanguageModel, dataset: Dataset | None) -> str | None:
         """There is no dataset, or nothing that fits into the context."""

@@ -16,6 +16,7 @@ from hornbook.serving import completions
 from hornbook.serving.desk import Desk
 from hornbook.serving.embeddings import embedding, encoded
 from hornbook.serving.guard import Guard
+from hornbook.serving.leaving import unless_gone
 from hornbook.serving.limits import Limits
 from hornbook.serving.origins import add_origins
 from hornbook.serving.page import add_page
@@ -24,7 +25,7 @@ from hornbook.serving.refusals import add_errors
 from hornbook.serving.run_views import add_runs
 from hornbook.serving.runs import Runs
 from hornbook.serving.schema import ChatRequest, ClassifyRequest, CompletionRequest, Drawing, EmbeddingRequest
-from hornbook.serving.served import Served, Subject, unless_gone
+from hornbook.serving.served import Served, Subject
 from hornbook.serving.views import add_views
 from hornbook.version import __version__
 

@@ -11,9 +11,10 @@ from hornbook.errors import UserError
 from hornbook.evaluation._passages import Passages, agreeing
 from hornbook.evaluation.memorisation import PARTS, Memorisation, findings_of
 from hornbook.serving.desk import Desk
+from hornbook.serving.leaving import unless_gone
 from hornbook.serving.problem import Problem
 from hornbook.serving.schema import Text
-from hornbook.serving.served import Served, unless_gone
+from hornbook.serving.served import Served
 from hornbook.serving.tracing import LEAST, Tracing
 
 LONGEST = 8192  # tokens of a text

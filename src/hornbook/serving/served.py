@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from hornbook.evaluation._origins import Origins
 from hornbook.generation.generate import LanguageModel
 from hornbook.serving.desk import Desk
-from hornbook.serving.leaving import unless_gone as unless_gone
 from hornbook.serving.limits import Limits
 from hornbook.serving.metrics import Metrics
 from hornbook.serving.problem import Problem

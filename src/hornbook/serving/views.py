@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from hornbook.errors import UserError
 from hornbook.generation.generate import LanguageModel
 from hornbook.serving import inside
+from hornbook.serving.leaving import unless_gone
 from hornbook.serving.problem import Problem
 from hornbook.serving.schema import Id, Text
-from hornbook.serving.served import Served, unless_gone
+from hornbook.serving.served import Served
 
 LONGEST_MAP = 128  # tokens of a text whose attention is drawn: layers x heads x 128 x 128 numbers are enough
 

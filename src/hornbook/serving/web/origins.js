@@ -1,7 +1,7 @@
 import { element, fail, get, lookingAt, percent, post, remember, shade, slider } from './page.js';
 
 export const title = 'Where from';
-export const explain = 'Parts of a text that stand word for word in the text this model was trained on are marked, the longer the darker; choose one to see where it stands. Short parts are everybody’s phrases, so only those with as many characters as the slider says count as copied.';
+export const explain = 'Parts of a text that stand word for word in the text this model was trained on are marked, the longer the stronger; choose one to see where it stands. Short parts are everybody’s phrases, so only those with as many characters as the slider says count as copied.';
 const FIRST = 'One morning Nora left the rope by the fountain.';
 const MOST = 200; // characters: as dark as it gets
 const number = (value) => value.toLocaleString('en');

@@ -1,7 +1,7 @@
 import { address, element, events, fail, inline, percent, post, remember, samplers, say, shade, visible } from './page.js';
 
 export const title = 'Write';
-export const explain = 'The model goes on with a text; the darker a token, the surer it was of it. Choose a token to see what else could have come, and go on from another one.';
+export const explain = 'The model goes on with a text; the stronger the colour of a token, the surer it was of it. Choose a token to see what else could have come, and go on from another one.';
 
 export async function render(root, params, model) {
   const field = element('textarea', { id: 'text', rows: 3 });
