@@ -40,7 +40,7 @@ def load(folder: "str | Path", device: str = "cpu", precision: "WeightPrecision"
 
 
 def load_classifier(folder: "str | Path", device: str = "cpu") -> "TextClassifier":
-    """Open what `hornbook finetune classifier` made, a model folder or its run, or such a folder of transformers.
+    """Open what `hornbook finetune classifier` made, a model folder, its run or its adapter, or one of transformers or PEFT.
 
     Out: an object with `.classify(texts)`, `.probabilities(texts)` and `.classes`. Errors: `UserError` as `load`, and
     where the folder holds a language model.
@@ -49,12 +49,19 @@ def load_classifier(folder: "str | Path", device: str = "cpu") -> "TextClassifie
     from hornbook.device import choose_device
     from hornbook.finetuning.classification import Classifier
     from hornbook.finetuning.text_classifier import TextClassifier
+    from hornbook.weights.adapters import is_adapter, reading_folder
+    from hornbook.weights.classifier_adapters import load_classifier_adapter
     from hornbook.weights.classifier_folder import load_classifier_folder
     from hornbook.weights.hub import fetched_where_absent
     from hornbook.weights.model_folder import find_model_folder
 
-    found = find_model_folder(fetched_where_absent(folder))
-    model, tokenizer, head, info = load_classifier_folder(found, choose_device(device))
+    found = fetched_where_absent(folder)
+    if is_adapter(found):
+        model, tokenizer, head, info = load_classifier_adapter(found, choose_device(device))
+        found = reading_folder(found)
+    else:
+        found = find_model_folder(found)
+        model, tokenizer, head, info = load_classifier_folder(found, choose_device(device))
     classifier = Classifier(model, len(head.classes), head.pooling)
     classifier.head.weight.data = head.weight
     before = conventions_of(found, tokenizer).before

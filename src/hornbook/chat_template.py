@@ -39,6 +39,9 @@ class Encoder(Protocol):
     def end_of_text(self) -> int | None:
         """The id that ends a text, or None."""
 
+    def split_special(self, text: str, signs: str = "") -> list[str | int]:
+        """The text cut at the special tokens written in it, not at names with one of the two signs around or in them."""
+
     def encode_parts(self, parts: Sequence[str | int]) -> list[list[int]]:
         """The ids of each part of one text; a part that is a number is a special token already."""
 
@@ -151,7 +154,10 @@ class ChatTemplate:
         text = self._render(guarded, add_generation_prompt)
         begins = [self._answer_begins(guarded, place, text) for place in range(len(messages))]
         cuts = sorted({begin for begin in begins if begin is not None})
-        stretches = [guard.parts(text[start:end]) for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        stretches = [
+            tokenizer.split_special(text[start:end], guard.signs)
+            for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)
+        ]
         encoded = tokenizer.encode_parts([part for parts in stretches for part in parts])
         ids = [token for part in encoded for token in part]
         number_before, taken, place_of = 0, 0, {}

@@ -18,13 +18,11 @@ class Guard:
         taken = set().union(*texts)
         free = (chr(code) for code in PRIVATE if chr(code) not in taken)
         self._open, self._close = next(free), next(free)
-        self._ids = dict(special_tokens)
         names = sorted(filter(None, special_tokens), key=len, reverse=True)
-        any_name = "|".join(map(re.escape, names)) or "(?!)"
-        self._names = re.compile(any_name)
-        self._written = re.compile(f"{self._open}(?:{any_name}){self._close}|({any_name})")
+        self._names = re.compile("|".join(map(re.escape, names)) or "(?!)")
         self._beginnings = {name[:length] for name in names for length in range(1, len(name))}
         self._endings = {name[length:] for name in names for length in range(1, len(name))}
+        self._all = names
         self._longest = max(map(len, names), default=0)
 
     def protect(self, content: str, meant: Collection[str] = ()) -> str:
@@ -33,7 +31,7 @@ class Guard:
         bare = guarded.strip()
         if not bare:
             return guarded
-        inside = any(bare in name for name in self._ids)
+        inside = any(bare in name for name in self._all)
         sizes = range(1, min(self._longest, len(bare)) + 1)
         before = inside or any(bare[:size] in self._endings for size in sizes)
         after = inside or any(bare[-size:] in self._beginnings for size in sizes)
@@ -41,19 +39,10 @@ class Guard:
         edges = (self._open if before else "", self._close if after else "")
         return guarded[:start] + edges[0] + bare + edges[1] + guarded[start + len(bare) :]
 
-    def parts(self, text: str) -> list[str | int]:
-        """A rendered text cut at the special tokens that the template wrote: texts, and ids of those tokens."""
-        parts: list[str | int] = []
-        done = 0
-        for found in self._written.finditer(text):
-            if found[1] is not None:
-                parts += [self._plain(text[done : found.start()]), self._ids[found[1]]]
-                done = found.end()
-        parts.append(self._plain(text[done:]))
-        return [part for part in parts if part != ""]
+    @property
+    def signs(self) -> str:
+        """The opening and the closing sign."""
+        return self._open + self._close
 
     def _between(self, name: str, meant: Collection[str]) -> str:
         return name if name in meant else f"{self._open}{name}{self._close}"
-
-    def _plain(self, text: str) -> str:
-        return text.replace(self._open, "").replace(self._close, "")

@@ -3,6 +3,8 @@
 import csv
 import json
 import random
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import torch
 import hornbook
 from hornbook.cli import run
 from hornbook.config import read_toml
+from hornbook.files import sha256_of
 
 Refused = Callable[..., str]
 WORDS = {"calm": "the old woman sat by the river and was still", "merry": "they sang and danced and laughed all night"}
@@ -119,7 +122,6 @@ def test_an_interrupted_one_goes_on_exactly(
 
 def stop_at(run_folder: Path, step: int) -> None:
     """Make of a finished run one that was killed behind its checkpoint at `step`."""
-    import shutil
 
     for checkpoint in (run_folder / "checkpoints").glob("step-*"):
         if int(checkpoint.name.removeprefix("step-")) > step:
@@ -159,10 +161,54 @@ def test_what_is_odd_about_the_texts_is_said(trained: Path, tmp_path: Path, caps
     assert "44 texts are longer than 16 tokens" in said
 
 
-def test_corrections_of_low_rank_and_the_head(trained: Path, moods: Path, tmp_path: Path) -> None:
-    columns = ("--text", "body", "--label", "mood", "--lora.rank", "2")
-    assert finetune(trained, "--data", moods, *columns, "--out", tmp_path / "run", *SHORT) == 0
-    assert hornbook.load_classifier(tmp_path / "run").classes == ("calm", "merry")
+def test_corrections_of_low_rank_and_the_head(
+    trained: Path, moods: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The adapter classifies as the whole model does, and merged it is that model."""
+    flags = ("--text", "body", "--label", "mood", "--lora.rank", "2", "--optimizer.learning_rate", "0.02")
+    assert finetune(trained, "--data", moods, *flags, "--out", tmp_path / "run", *SHORT) == 0
+    said = capsys.readouterr().err.splitlines()
+    rows = {line.split()[0]: line.split()[1] for line in said if line.startswith("  ") and len(line.split()) == 2}
+    trained = re.search(r"parameters, ([\d,]+) of them \([\d.]+%\) to be trained", "\n".join(said))
+    assert trained
+    assert sum(int(count.replace(",", "")) for count in rows.values()) == int(trained[1].replace(",", ""))
+    assert {"head", "model.blocks.*.attention.qkv", "model.blocks.*.attention.output"} <= rows.keys()
+    assert run(["merge", str(tmp_path / "run" / "adapter"), "--out", str(tmp_path / "merged")]) == 0
+    capsys.readouterr()
+    found = []
+    for folder in ("run", "run/adapter", "merged"):
+        assert run(["classify", str(tmp_path / folder), "--text", WORDS["calm"], "--text", "sang all", "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["texts"])
+    for texts in found[1:]:
+        for one, whole in zip(texts, found[0], strict=True):
+            assert one["probabilities"] == pytest.approx(whole["probabilities"], abs=1e-5)
+    assert found[0][0]["probabilities"].keys() == {"calm", "merry"}
+    assert found[0][0]["probabilities"] != found[0][1]["probabilities"]
+
+
+def test_a_head_is_no_layer_to_correct(trained: Path, moods: Path, tmp_path: Path, refused: Refused) -> None:
+    options = ("--data", moods, "--text", "body", "--label", "mood", "--out", tmp_path / "run", *SHORT)
+    line = refused(
+        "finetune", "classifier", trained, *options, "--lora.rank", 2, "--lora.layers", '["head"]', talk=True
+    )
+    assert "no linear layer without a correction is named 'head' (choices: attention.qkv" in line
+
+
+def test_a_resumed_run_has_the_test_file_that_it_began_with(
+    trained: Path, moods: Path, tmp_path: Path, refused: Refused
+) -> None:
+    own, out = table(tmp_path / "own.csv", texts_of(12)), tmp_path / "runs" / "run"
+    columns = ("--text", "body", "--label", "mood")
+    assert finetune(trained, "--data", moods, *columns, "--test", own, "--out", out, *SHORT) == 0
+    begun = read_toml(out / "run.toml")["finetune"]["test_hash"]
+    assert begun == sha256_of(own)
+    shutil.rmtree(out / "model")
+    assert run(["resume", str(out)]) == 0
+    shutil.rmtree(out / "model")
+    table(own, texts_of(13))
+    line = refused("resume", out, talk=True)
+    assert f"own.csv' is not the test file that this run began with: its sha256 is {sha256_of(own)[:16]}..., " in line
+    assert f"that one's was {begun[:16]}...; hint: put the old one back" in line
 
 
 MISTAKES = [

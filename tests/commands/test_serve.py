@@ -82,6 +82,8 @@ def test_what_cannot_be_served_is_one_line(trained: Path, tmp_path: Path, refuse
         taken.listen()
         port = str(taken.getsockname()[1])
         assert f"can't listen on 127.0.0.1 port {port}" in refused("serve", trained, "--port", port)
+    beside = refused("serve", trained.parent, "--port", "0")
+    assert f"is neither a model folder nor a run folder; hint: did you mean '{trained}'?" in beside
     assert "port 99999 is not between" in refused("serve", trained, "--port", "99999")
     assert "neither a model folder nor a run folder" in refused("serve", tmp_path, "--port", "0")
     assert "can't listen on" in refused("serve", trained, "--host", "192.0.2.1", "--api-key", "long enough")

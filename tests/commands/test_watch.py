@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hornbook.commands import _watch
 from hornbook.commands._listening import address_of, listen_from
 from hornbook.commands._watch import watched
 
@@ -35,7 +36,7 @@ def gone(address: str, seconds: float = 15) -> bool:
 
 
 def begin(*words: str | Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "hornbook", "train", *map(str, words), "--watch", "--device", "cpu"]
+    command = [sys.executable, "-m", "hornbook", *map(str, words), "--watch", "--device", "cpu"]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=ENV)
 
 
@@ -75,15 +76,30 @@ def test_the_next_free_port() -> None:
         assert int(address_of(second).rpartition(":")[2]) > int(address_of(first).rpartition(":")[2])
 
 
+def test_where_it_is_not_there_nothing_is_begun(
+    recipe: str, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_watch, "CAN_WATCH", False)
+    out = tmp_path / "out"
+    words = ("--data", "data", "--out", out, "--watch")
+    line = f"--watch is not there on Windows; hint: when it trains, in another window: hornbook serve {out}"
+    assert line in refused("train", recipe, "--out", out, "--watch")
+    for kind in ("chat", "classifier", "preference"):
+        assert line in refused("finetune", kind, tmp_path, *words)
+    assert "--watch is not there on Windows" in refused("quickstart", "--out", out, "--watch")
+    assert not out.exists()
+
+
 def test_a_page_that_is_not_there_cannot_be_opened(recipe: str, tmp_path: Path, refused: Refused) -> None:
     assert "--open opens the page of --watch" in refused("train", recipe, "--out", tmp_path / "out", "--open")
+    assert "--open opens the page of --watch" in refused("quickstart", "--out", tmp_path / "out", "--open")
     assert not (tmp_path / "out").exists()
 
 
 @posix
 @pytest.mark.slow
 def test_a_training_is_the_same_with_its_page(recipe: str, trained: Path, tmp_path: Path) -> None:
-    process = begin(recipe, "--out", tmp_path / "out", "--training.steps", "12")
+    process = begin("train", recipe, "--out", tmp_path / "out", "--training.steps", "12")
     address = address_in(process)
     steps: set[int] = set()
     try:
@@ -109,7 +125,7 @@ def test_a_training_is_the_same_with_its_page(recipe: str, trained: Path, tmp_pa
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_page_ends_with_the_training(recipe: str, tmp_path: Path, number: signal.Signals) -> None:
     process = begin(
-        recipe, "--out", tmp_path / "out", "--training.steps", "100000", "--training.evaluate_every", "50000"
+        "train", recipe, "--out", tmp_path / "out", "--training.steps", "100000", "--training.evaluate_every", "50000"
     )
     address = address_in(process)
     assert httpx.get(f"{address}/health", timeout=60).status_code == 200
@@ -127,3 +143,35 @@ def test_several_processes_have_one_page(recipe: str, tmp_path: Path) -> None:
     command += ["-m", "hornbook", "train", recipe, "--out", str(tmp_path / "out"), "--watch", "--device", "cpu"]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", env=ENV, check=True)
     assert done.stderr.count("watch it at") == 1
+
+
+@posix
+@pytest.mark.slow
+def test_a_fine_tuning_has_its_page(trained: Path, tmp_path: Path) -> None:
+    rows = [f"{word} {number},{word}" for number in range(30) for word in ("calm", "merry")]
+    (tmp_path / "moods.csv").write_text("\n".join(["text,label", *rows]))
+    words = ["--data", tmp_path / "moods.csv", "--out", tmp_path / "out", "--training.steps", "40"]
+    process = begin("finetune", "classifier", trained, *words)
+    address = address_in(process)
+    assert httpx.get(f"{address}/view/runs", timeout=60).json()["shown"] == "out"
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert gone(address, 1)
+
+
+@posix
+@pytest.mark.slow
+def test_a_quickstart_shows_its_models_as_they_come(tale: Path, tmp_path: Path) -> None:
+    process = begin("quickstart", tale, "--minutes", "0.05", "--out", tmp_path / "out")
+    address, seen = address_in(process), []
+    while process.poll() is None:
+        try:
+            seen.append(httpx.get(f"{address}/view/runs", timeout=60).json())
+        except httpx.TransportError:
+            break
+        time.sleep(0.1)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert {"shown": "bigram", "runs": ["bigram"]} in seen
+    assert seen[-1]["shown"] == "gpt"
+    assert f"hornbook serve {tmp_path / 'out' / 'gpt' / 'model'} --open" in out

@@ -24,6 +24,7 @@ from hornbook.finetuning.preference import (
 )
 from hornbook.finetuning.preference_data import read_preferences
 from hornbook.finetuning.rows import Row
+from hornbook.layers.loss import next_token_loss
 from hornbook.models.base import Model
 from hornbook.tokenizers.base import Tokenizer
 
@@ -98,6 +99,19 @@ def test_a_model_that_is_its_own_reference_has_loss_ln_2(any_model: Model) -> No
     assert float(total) / 2 == pytest.approx(math.log(2), rel=1e-4)
     _, reward = preference_accuracy(any_model, [batch])
     assert reward == pytest.approx(0, abs=1e-4)
+
+
+def test_the_chosen_answers_own_loss_counts_a_token(any_model: Model) -> None:
+    batch = pad_pairs(with_reference(PAIRS, any_model, pad_id=0), pad_id=0)
+    with torch.no_grad():
+        plain, more = (float(preference_loss(any_model, *batch, chosen_weight=weight)[0]) for weight in (0.0, 0.5))
+        rows = [pair.chosen for pair in PAIRS]
+        sums = [
+            float(next_token_loss(any_model, torch.tensor([row.inputs]), torch.tensor([row.targets]))[0])
+            for row in rows
+        ]
+    means = [total / sum(target >= 0 for target in row.targets) for total, row in zip(sums, rows, strict=True)]
+    assert more - plain == pytest.approx(0.5 * sum(means), rel=1e-4)
 
 
 def test_log_probabilities_are_sums_over_the_answer() -> None:

@@ -62,10 +62,33 @@ def test_tokens(page: Any, address: str, language_model: LanguageModel) -> None:
     page.fill("#text", "The fox 🦊")
     count = len(language_model.tokenizer.encode("The fox 🦊"))
     page.get_by_text(f"9 letters, 3 words, 12 bytes, {count} tokens").wait_for()
-    assert page.locator(".token").count() == count
+    expect(page.locator(".token").first).to_be_visible()
+    assert page.locator(".tokens").first.locator(".token").count() == count
     page.reload()  # the address holds the text
     page.get_by_text(f"{count} tokens").wait_for()
     assert page.input_value("#text") == "The fox 🦊"
+
+
+def test_a_text_in_other_vocabularies(page: Any, address: str, language_model: LanguageModel) -> None:
+    page.goto(f"{address}/#tokens?text=The%20fox%20%F0%9F%A6%8A")
+    page.get_by_role("heading", name="letters: 9 pieces, 1.0 letters each").wait_for()
+    page.get_by_role("heading", name="words: 3 pieces, 3.0 letters each").wait_for()
+    slider = page.get_by_label("pieces in the vocabulary")
+    expect(slider).to_have_attribute("aria-valuetext", "317 pieces")
+    count = len(language_model.tokenizer.encode("The fox 🦊"))
+    page.get_by_text(f"With 317 pieces: {count} pieces").wait_for()
+    assert page.locator(".token.fresh").count() > 0
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    page.get_by_text("With 256 pieces: 12 pieces, 0.8 letters each").wait_for()
+    assert page.locator(".token.fresh").count() == 0
+    assert "size=256" in page.url
+    page.reload()  # the address holds the size
+    page.get_by_text("With 256 pieces: 12 pieces").wait_for()
+    page.fill("#text", "")
+    page.get_by_role("heading", name="letters: 0 pieces").wait_for()
+    page.fill("#text", "fox " * 400)
+    page.get_by_text("Compared are the first 1,000 letters.").wait_for()
 
 
 def test_write(page: Any, address: str) -> None:
@@ -134,6 +157,58 @@ def test_a_conversation(page: Any, address: str, tmp_path: Path) -> None:
     saved.write_text("[1]")
     page.set_input_files("#load", saved)
     page.get_by_text("this file holds no conversation").wait_for()
+
+
+def test_a_model_that_does_not_converse_writes_on_for_ever(
+    browser: Any, language_model: LanguageModel, serve: Any
+) -> None:
+    plain = LanguageModel(language_model.model, language_model.tokenizer, {})
+    with serve(create_app(Subject("fox", plain))) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/#chat?t=0")
+        for text, said in (("The fox", 0), ("fox " * 200, 1)):  # the context holds 128 tokens
+            page.fill("#message", text)
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("button", name="Send")).to_be_enabled()
+            expect(page.get_by_text("no longer reads the beginning")).to_have_count(said)
+        expect(page.locator("li.assistant .what")).to_have_count(2)
+        expect(page.locator(".error")).to_have_count(0)
+        page.close()
+
+
+def test_a_classifier_has_a_view_of_its_own(browser: Any, serve: Any) -> None:
+    def classify(texts: Any) -> list[dict[str, float]]:
+        return [{"ham": 0.25, "spam": 0.75} if "win" in text else {"ham": 0.9, "spam": 0.1} for text in texts]
+
+    with serve(create_app(Subject("mail", classify=classify))) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.fill("#text", "win it")
+        page.get_by_text("It is spam, by 75 %.").wait_for()
+        assert page.locator(".bars .text").all_inner_texts() == ["spam", "ham"]
+        assert page.locator("#tabs a").all_inner_texts() == ["Classify", "Training"]
+        page.goto("about:blank")
+        page.goto(f"{address}/#classify?text=see%20you")  # the address holds the text
+        page.get_by_text("It is ham, by 90 %.").wait_for()
+        page.close()
+
+
+def test_runs_that_begin_while_the_page_is_open(browser: Any, tmp_path: Path, serve: Any) -> None:
+    """As in a quickstart: a page before the first run, a bigram, then the model itself."""
+    with serve(create_training_app(Runs(tmp_path), "quickstart")) as address:
+        page = browser.new_page()
+        page.set_default_timeout(20_000)
+        page.goto(address)
+        page.get_by_text("Nothing trains here yet").wait_for()
+        for name, loss in (("bigram", 4.5), ("gpt", 3.25)):
+            (tmp_path / name).mkdir()
+            line = {"kind": "evaluation", "step": 10, "validation_loss": loss}
+            (tmp_path / name / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+            (tmp_path / name / "run.toml").write_text("[training]\nsteps = 40\n")
+            page.get_by_text(f"validation loss {loss:.3f} at step 10").wait_for()
+        page.select_option("#beside", "bigram")
+        page.get_by_text("validation loss 4.500 at step 10").wait_for()
+        page.close()
 
 
 def test_a_key_is_asked_for(browser: Any, language_model: LanguageModel, serve: Any) -> None:

@@ -53,9 +53,7 @@ def test_a_part_that_is_not_possible_here_is_named(tmp_path: Path, document: dic
         loaded(tmp_path, document)
 
 
-def test_a_prefix_space_an_unknown_pattern_and_a_stripping_token_are_named(
-    tmp_path: Path, document: dict[str, Any]
-) -> None:
+def test_a_prefix_space_and_an_unknown_pattern_are_named(tmp_path: Path, document: dict[str, Any]) -> None:
     split, byte_level = document["pre_tokenizer"]["pretokenizers"]
     for wrong in (
         {"type": "ByteLevel", "add_prefix_space": True},
@@ -64,9 +62,6 @@ def test_a_prefix_space_an_unknown_pattern_and_a_stripping_token_are_named(
     ):
         with pytest.raises(UserError, match="the part 'pre_tokenizer' is no pattern known here"):
             loaded(tmp_path, document | {"pre_tokenizer": wrong})
-    document["added_tokens"][0]["lstrip"] = True
-    with pytest.raises(UserError, match=r"'added_tokens' has '<\|endoftext\|>' with the flag 'lstrip'"):
-        loaded(tmp_path, document)
 
 
 def test_missing_bytes_and_shared_ids_are_said(tmp_path: Path, document: dict[str, Any]) -> None:

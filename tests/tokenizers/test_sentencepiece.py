@@ -98,13 +98,6 @@ def test_a_part_that_is_not_implemented_is_named(tmp_path, place, value) -> None
         both(tmp_path, set_part(trained("normalizer"), place, value))
 
 
-def test_a_special_token_that_swallows_spaces_is_refused(tmp_path) -> None:
-    document = trained("normalizer")
-    document["added_tokens"][2]["rstrip"] = True
-    with pytest.raises(UserError, match="'added_tokens' has '</s>' with the flag 'rstrip'"):
-        both(tmp_path, document)
-
-
 def test_a_vocabulary_without_all_bytes(tmp_path) -> None:
     document = trained("normalizer")
     del document["model"]["vocab"]["<0x0A>"]

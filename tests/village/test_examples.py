@@ -7,7 +7,16 @@ import pytest
 
 from hornbook.village.asking import Question
 from hornbook.village.casting import PARTS, held_out
-from hornbook.village.examples import WANTED, conversation, false_answers, first_message, preference, sought, wanted
+from hornbook.village.examples import (
+    WANTED,
+    conversation,
+    false_answers,
+    first_message,
+    preference,
+    sought,
+    told_first,
+    wanted,
+)
 
 MANY = 30
 
@@ -23,7 +32,7 @@ def test_examples_are_the_same_again_and_differ_from_each_other(part: str) -> No
 
 def test_every_answer_of_a_conversation_is_the_worlds() -> None:
     for index in range(MANY):
-        told, _ = sought(1, "train", index)
+        told, _ = told_first(1, "train", index)
         messages = conversation(1, "train", index)["messages"]
         assert [message["role"] for message in messages] == ["user", "assistant"] * len(told.questions)
         story, gap, first = messages[0]["content"].rpartition("\n\n")
@@ -31,6 +40,10 @@ def test_every_answer_of_a_conversation_is_the_worlds() -> None:
         asked = [first, *(message["content"] for message in messages[2::2])]
         answers = [message["content"] for message in messages[1::2]]
         assert sorted(zip(asked, answers, strict=True)) == sorted((each.text, each.answer) for each in told.questions)
+
+
+def test_every_fifth_conversation_is_about_a_song() -> None:
+    assert [told_first(1, "train", index)[0].shape == "ring_song" for index in range(10)] == [True, *[False] * 4] * 2
 
 
 def test_every_kind_comes_up_where_it_is_wanted() -> None:

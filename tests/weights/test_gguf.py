@@ -271,6 +271,13 @@ def test_a_tokenizer_that_composes_text_says_what_llama_cpp_does_not(bpe: BPE) -
     assert translate(bpe, bpe.vocab_size).notes == []
 
 
+def test_flags_of_added_tokens_that_a_gguf_cannot_hold_are_said(bpe: BPE) -> None:
+    document = bpe.to_json()
+    document["added_tokens"][0]["rstrip"] = True
+    (note,) = translate(BPE.from_json(document), bpe.vocab_size).notes
+    assert note.startswith("llama.cpp finds '<|endoftext|>' by the name alone, without the flags lstrip, rstrip")
+
+
 def test_added_tokens_that_are_not_special_are_read_from_any_text(bpe: BPE) -> None:
     document = bpe.to_json()
     document["added_tokens"][1]["special"] = False

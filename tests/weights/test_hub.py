@@ -1,5 +1,6 @@
 """A model by its name on the hub: when one is asked for at all, and what is said where none can be had."""
 
+from hashlib import sha1, sha256
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import hornbook
 from hornbook.errors import UserError
 from hornbook.models.llama import Llama, LlamaConfig
 from hornbook.tokenizers.base import Tokenizer
-from hornbook.weights.hub import fetched_where_absent
+from hornbook.weights.hub import fetched_where_absent, require_whole
 from hornbook.weights.model_folder import save_model_folder
 
 hub = pytest.importorskip("huggingface_hub")
@@ -47,6 +48,26 @@ def test_a_name_is_fetched_where_no_folder_is(asked: list[str], tokenizer: Token
     (tmp_path / "owner" / "model").mkdir(parents=True)
     assert fetched_where_absent("owner/model") == Path("owner/model")
     assert asked == ["owner/model"]
+
+
+@pytest.mark.parametrize("hashed", ["sha256", "sha1", "none"])
+def test_every_file_has_the_hash_that_the_hub_stated(hashed: str, tmp_path: Path) -> None:
+    """The cache's form: a link to a blob whose name is the hash. A wrong one is taken out, both link and blob."""
+    data = b"weights"
+    names = {"sha256": sha256(data).hexdigest(), "sha1": sha1(b"blob 7\0" + data).hexdigest(), "none": "a-tag"}
+    blob, link = tmp_path / "blobs" / names[hashed], tmp_path / "snapshot" / "model.safetensors"
+    for path in (blob, link):
+        path.parent.mkdir()
+    blob.write_bytes(data)
+    link.symlink_to(blob)
+    require_whole(link.parent, "owner/model")
+    blob.write_bytes(data[:-1] + b"S")
+    if hashed == "none":
+        return require_whole(link.parent, "owner/model")
+    with pytest.raises(UserError, match="'model.safetensors' of 'owner/model' is not what the hub has: its hash is "):
+        require_whole(link.parent, "owner/model")
+    assert not link.is_symlink()
+    assert not blob.exists()
 
 
 def test_offline_and_absent_is_one_line(monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> None:

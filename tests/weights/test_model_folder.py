@@ -135,7 +135,7 @@ def test_an_unknown_model_type_lists_the_choices(unsealed, model_type) -> None:
 def test_weights_of_another_size(unsealed) -> None:
     edit_config(unsealed, intermediate_size=64)
     assert (
-        "'blocks.0.feed_forward.gate.weight' in model.safetensors has the shape (128, 32), "
+        "'model.layers.0.mlp.gate_proj.weight' has the shape (128, 32), "
         "but config.json asks for (64, 32)" in refusal(unsealed)
     )
 

@@ -29,8 +29,10 @@ class ChatSettings(ExampleSettings):
 
     `packing`: several examples in one row, none seeing another. `val_fraction` of the examples choose the best weights,
     `test_fraction` are only asked at the end: at most `answers` of them, each answer at most `answer_tokens` long.
+    `template_hash`, of a template that is a file, is written into run.toml.
     """
 
+    template_hash: str | None = None
     packing: bool = True
     val_fraction: float = Field(default=0.05, gt=0, lt=1)
     test_fraction: float = Field(default=0.05, ge=0, lt=1)

@@ -16,7 +16,7 @@ class ClassifierSettings(Settings):
 
     balance downsample keeps as many texts of every class as the rarest has, weights lets each class count alike in the
     loss. `smoothing` is how much of the truth is spread over all classes. The file is split by `training.seed`;
-    `validation` and `test` may be files of their own, with the same columns.
+    `validation` and `test` may be files of their own, with the same columns; their hashes are written into run.toml.
     """
 
     text: str = "text"
@@ -26,6 +26,8 @@ class ClassifierSettings(Settings):
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     validation: str | None = None
     test: str | None = None
+    validation_hash: str | None = None
+    test_hash: str | None = None
     pooling: Pooling = "last"
     trained: Trained = "all"
     smoothing: float = Field(default=0.1, ge=0, lt=1)

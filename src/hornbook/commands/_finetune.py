@@ -7,6 +7,7 @@ from typing import Any
 from hornbook.commands._deadline import deadline_of
 from hornbook.commands._sections import FINETUNING_SECTIONS
 from hornbook.commands._train import begin
+from hornbook.commands._watch import watching
 from hornbook.config import environment_layer, flag_layer, merge
 from hornbook.training.distributed import joined
 
@@ -18,6 +19,8 @@ def finetune_run(
     out: Path | None,
     *,
     minutes: float | None = None,
+    watch: bool = False,
+    opened: bool = False,
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -30,8 +33,9 @@ def finetune_run(
     sections = FINETUNING_SECTIONS
     layer = merge(environment_layer(sections), {"finetune": given}, flag_layer(flags, sections))
     out = out or Path("runs") / f"{kind}-{_title(layer['finetune'].get('model', ''))}"
+    page = watching(out, watch, opened)
     with joined() as world:
-        begin(layer, None, out, deadline=deadline_of(minutes, None), device=device, json=json, world=world)
+        begin(layer, None, out, deadline=deadline_of(minutes, None), device=device, json=json, world=world, page=page)
 
 
 def _title(model: str) -> str:

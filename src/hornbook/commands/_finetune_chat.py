@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hornbook.training.update import Training
 
 SETTINGS = ChatSettings
+FILES = ("template",)
 DEFAULTS: Layer = {
     "optimizer": {"learning_rate": 3e-4},
     "schedule": {"warmup_steps": 10},
@@ -41,6 +42,8 @@ def chat(
     epochs: float | None = None,
     out: Path | None = None,
     minutes: float | None = None,
+    watch: bool = False,
+    open: bool = False,
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -76,6 +79,10 @@ def chat(
         The run folder to make (default: runs/chat-MODEL).
     minutes
         Be done in so many minutes.
+    watch
+        Serve a page for this machine with the curves of the run while it trains.
+    open
+        Open that page in a browser.
     device
         auto, cpu, cuda or mps.
     json
@@ -93,4 +100,4 @@ def chat(
         "train_prompt": train_prompt,
         "epochs": epochs,
     }
-    finetune_run("chat", keys, settings, out, minutes=minutes, device=device, json=json)
+    finetune_run("chat", keys, settings, out, minutes=minutes, watch=watch, opened=open, device=device, json=json)

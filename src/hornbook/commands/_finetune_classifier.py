@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hornbook.training.update import Training
 
 SETTINGS = ClassifierSettings
+FILES = ("validation", "test")
 DEFAULTS: Layer = {
     "finetune": {"epochs": 8.0},
     "optimizer": {"learning_rate": 5e-4},
@@ -43,6 +44,8 @@ def classifier(
     epochs: float | None = None,
     out: Path | None = None,
     minutes: float | None = None,
+    watch: bool = False,
+    open: bool = False,
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -78,6 +81,10 @@ def classifier(
         The run folder to make (default: runs/classifier-MODEL).
     minutes
         Be done in so many minutes.
+    watch
+        Serve a page for this machine with the curves of the run while it trains.
+    open
+        Open that page in a browser.
     device
         auto, cpu, cuda or mps.
     json
@@ -87,4 +94,4 @@ def classifier(
 
     keys = {"model": model, "data": data, "text": text, "label": label, "balance": balance, "pooling": pooling,
             "test": str(test.absolute()) if test else None, "trained": trained, "epochs": epochs}  # fmt: skip
-    finetune_run("classifier", keys, settings, out, minutes=minutes, device=device, json=json)
+    finetune_run("classifier", keys, settings, out, minutes=minutes, watch=watch, opened=open, device=device, json=json)

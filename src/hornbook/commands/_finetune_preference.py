@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hornbook.training.update import Training
 
 SETTINGS = PreferenceSettings
+FILES = ("template",)
 DEFAULTS: Layer = {
     "finetune": {"epochs": 1.0},
     "optimizer": {"learning_rate": 5e-5, "weight_decay": 0.0},
@@ -42,6 +43,8 @@ def preference(
     epochs: float | None = None,
     out: Path | None = None,
     minutes: float | None = None,
+    watch: bool = False,
+    open: bool = False,
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -75,6 +78,10 @@ def preference(
         The run folder to make (default: runs/preference-MODEL).
     minutes
         Be done in so many minutes.
+    watch
+        Serve a page for this machine with the curves of the run while it trains.
+    open
+        Open that page in a browser.
     device
         auto, cpu, cuda or mps.
     json
@@ -92,4 +99,4 @@ def preference(
         "too_long": too_long,
         "epochs": epochs,
     }
-    finetune_run("preference", keys, settings, out, minutes=minutes, device=device, json=json)
+    finetune_run("preference", keys, settings, out, minutes=minutes, watch=watch, opened=open, device=device, json=json)

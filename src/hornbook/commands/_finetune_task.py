@@ -45,6 +45,7 @@ class Kind(Protocol):
     """A kind of fine-tuning: a file beside this one, `_finetune_<kind>.py`."""
 
     SETTINGS: type[Settings]  # its own keys of the section [finetune]
+    FILES: tuple[str, ...]  # those that name a file, or may; the hash of each stands in run.toml as <key>_hash
     DEFAULTS: Layer  # of optimizer, schedule and training, where they differ from those of a recipe; no steps
 
     @staticmethod

@@ -4,7 +4,7 @@ settings -> base model, data -> Task (of the kind) -> corrections of low rank, i
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self, cast
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from hornbook.commands._base import Base
 from hornbook.commands._finetune_data import find_data
+from hornbook.commands._finetune_files import placed, same_file, with_files
 from hornbook.commands._finetune_task import Kind, Task
 from hornbook.commands._job import Job
 from hornbook.commands._merge import keep_adapter
@@ -23,9 +24,9 @@ from hornbook.config import Layer, Settings, build, merge
 from hornbook.device import choose_device
 from hornbook.discovery import find
 from hornbook.errors import UserError, unknown
-from hornbook.files import sha256_of
 from hornbook.finetuning.classification import Classifier
 from hornbook.finetuning.lora import add_lora, corrections, merge_lora
+from hornbook.finetuning.trainable import parameter_table
 from hornbook.generation.generate import LanguageModel
 from hornbook.optimizers.base import OptimizerRecipe
 from hornbook.randomness import torch_generator
@@ -103,10 +104,8 @@ class Finetuning(Job):
         if training.sharded:
             raise UserError("training.sharded is for pretraining: a fine-tuning keeps its whole model in each process")
         begun_with, data = Base(home / common.model, common.model_hash), find_data(_at(home, common.data))
-        data_hash = sha256_of(data)
-        if common.data_hash not in (None, data_hash):
-            hint = "put the old one back, or begin anew"
-            raise UserError(f"'{data}' is not the data that this run began with", hint=hint)
+        data_hash = same_file(data, common.data_hash, "data")
+        checked = replace(checked, own=with_files(checked.own, checked.kind.FILES, home))
         assert begun_with.found  # the model that the run began with, before it is opened
         base = _open(begun_with.folder)
         task = checked.kind.task(checked.own, base, data, training)
@@ -134,7 +133,7 @@ class Finetuning(Job):
         )
         optimizer = type(checked.optimizer).__module__.rpartition(".")[2]
         return {
-            "finetune": common.model_dump() | checked.own.model_dump(),
+            "finetune": common.model_dump() | placed(checked.own, checked.kind.FILES, run),
             "lora": checked.lora.model_dump(),
             "optimizer": {"kind": optimizer, **checked.optimizer.model_dump()},
             "schedule": self.schedule.model_dump(),
@@ -145,9 +144,8 @@ class Finetuning(Job):
         """The base's weights, with corrections that do nothing yet where these are asked for."""
         task, lora = self.task, self.checked.lora
         if lora.rank:
-            add_lora(task.model, lora.layers, lora.rank, lora.alpha, torch_generator(self.training.seed, "lora"))
-            if isinstance(task.model, Classifier):
-                task.model.head.requires_grad_(True)
+            body = task.model.model if isinstance(task.model, Classifier) else task.model  # a head trains as a whole
+            add_lora(body, lora.layers, lora.rank, lora.alpha, torch_generator(self.training.seed, "lora"))
         model = task.model.to(choose_device(device))
         if task.prepare:
             task.prepare(model)
@@ -156,10 +154,17 @@ class Finetuning(Job):
 
     def about(self, parts: Parts) -> str:
         """How much there is of the model, how much of it trains, and of the data."""
-        sizes = [(weight.numel(), weight.requires_grad) for weight in parts.model.parameters()]
-        trained, all_of_it = sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
-        share = "all of them" if trained == all_of_it else f"{trained:,} of them"
-        return f"{all_of_it:,} parameters, {share} to be trained, {self.task.about}"
+        *_, whole = parameter_table(parts.model)
+        share = f"{whole.trained:,} of them ({whole.trained / whole.all:.1%})"
+        trained = "all of them" if whole.trained == whole.all else share
+        return f"{whole.all:,} parameters, {trained} to be trained, {self.task.about}"
+
+    def trained(self, parts: Parts) -> list[str]:
+        """A line for each part that trains, blocks together, where some of the model doesn't."""
+        *rows, whole = parameter_table(parts.model)
+        some = [row for row in rows if row.trained] if whole.trained < whole.all else []
+        width = max((len(row.part) for row in some), default=0)
+        return [f"  {row.part:<{width}}  {row.trained:>{len(f'{whole.trained:,}')},}" for row in some]
 
     def finish(self, loop: Loop) -> tuple[dict[str, Any], list[str]]:
         """The model folder with the best weights, the curves, and what the kind measures of it."""

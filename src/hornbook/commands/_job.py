@@ -50,6 +50,10 @@ class Job(ABC):
     def about(self, parts: Parts) -> str:
         """One line before the first step, which begins with "N parameters, "."""
 
+    def trained(self, parts: Parts) -> list[str]:
+        """What trains, in lines, where that isn't all of the model."""
+        return []
+
     @abstractmethod
     def finish(self, loop: Loop) -> tuple[dict[str, Any], list[str]]:
         """Keep the best weights as the run's model folder; what came out, for programs and, a line each, for people."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from hornbook.commands._chat_answers import answers, is_exact
 from hornbook.commands._finetune_task import Findings
 from hornbook.commands._preference_settings import PreferenceSettings
+from hornbook.evaluation._intervals import Interval, wilson
 from hornbook.finetuning.preference import Pair, both_log_probabilities
 from hornbook.finetuning.preference_data import PairsMade
 from hornbook.finetuning.rows import in_order
@@ -31,9 +32,11 @@ class Standing:
     ended: int
 
     @property
-    def prefers_chosen(self) -> float:
+    def prefers_chosen(self) -> Interval:
         """The share of pairs whose chosen answer is the likelier one, 0..1."""
-        return float((self.log_probabilities[:, 0] > self.log_probabilities[:, 1]).float().mean())
+        return wilson(
+            int((self.log_probabilities[:, 0] > self.log_probabilities[:, 1]).sum()), len(self.log_probabilities)
+        )
 
 
 def standing(
@@ -69,8 +72,8 @@ def findings(before: Standing, after: Standing, part: PairsMade, settings: Prefe
     longer = sum(chosen > rejected for chosen, rejected in lengths) / len(lengths)
     results: dict[str, Any] = {
         "test_pairs": len(margins),
-        "prefers_chosen_before": before.prefers_chosen,
-        "prefers_chosen": after.prefers_chosen,
+        **_with_interval("prefers_chosen_before", before.prefers_chosen),
+        **_with_interval("prefers_chosen", after.prefers_chosen),
         "by_length_alone": max(shorter, longer),
         "reward_accuracy": float((margins > 0).float().mean()),
         "reward_margin": float(margins.mean()),
@@ -85,16 +88,26 @@ def findings(before: Standing, after: Standing, part: PairsMade, settings: Prefe
     return results, _lines(results)
 
 
+def _with_interval(name: str, share: Interval) -> dict[str, Any]:
+    return {name: share.value, f"{name}_interval": [share.low, share.high]}
+
+
 def _lines(found: dict[str, Any]) -> list[str]:
     lines = [
-        f"chosen answer the likelier one: {found['prefers_chosen_before']:.1%} of {found['test_pairs']:,} test pairs before, "
-        f"{found['prefers_chosen']:.1%} after (by length alone {found['by_length_alone']:.1%})",
+        f"pairs    {found['test_pairs']:,} to test, of which length alone would tell {found['by_length_alone']:.1%}",
+        f"  chosen answer the likelier one before  {_share(found, 'prefers_chosen_before')}",
+        f"  chosen answer the likelier one after   {_share(found, 'prefers_chosen')}",
         f"rewards  accuracy {found['reward_accuracy']:.1%}, margin {found['reward_margin']:+.3f} "
         f"(chosen {found['chosen_reward']:+.3f}, rejected {found['rejected_reward']:+.3f})",
     ]
     if found["asked"]:
-        lines.append(
-            f"answers  {found['exact_before']} of {found['asked']} as chosen before, {found['exact']} after; "
-            f"ended by themselves {found['ended_before']} before, {found['ended']} after"
-        )
+        lines += [
+            f"answers  {found['exact_before']} of {found['asked']} as chosen before, {found['exact']} after",
+            f"ended    {found['ended_before']} of {found['asked']} by themselves before, {found['ended']} after",
+        ]
     return lines
+
+
+def _share(found: dict[str, Any], name: str) -> str:
+    low, high = found[f"{name}_interval"]
+    return f"{found[name]:6.1%}  (95 % interval {low:.1%} to {high:.1%})"

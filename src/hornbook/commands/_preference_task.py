@@ -47,7 +47,12 @@ def preference_task(settings: PreferenceSettings, base: LanguageModel, data: Pat
     return Task(
         model=model.model,
         batches=Batches(parts.learned.pairs, collate, training.batch_size, training.seed, training.microbatch_size),
-        loss=partial(preference_loss, beta=settings.beta, label_smoothing=settings.label_smoothing),
+        loss=partial(
+            preference_loss,
+            beta=settings.beta,
+            label_smoothing=settings.label_smoothing,
+            chosen_weight=settings.chosen_weight,
+        ),
         validation=validation,
         items=len(parts.learned.pairs),
         held_out=len(parts.held_out.pairs),

@@ -7,7 +7,8 @@ texts -> dataset -> sizes (from the amount of text) -> steps (from the seconds a
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hornbook.batches.dataset import Dataset
@@ -43,22 +44,27 @@ VILLAGE_PROMPTS = ("One morning Nora", "Question: Where is the")
 
 @dataclass(frozen=True)
 class Quickstart:
-    """One quickstart: texts or a corpus, seconds of training, the folder to make, seed and device."""
+    """One quickstart: texts or a corpus, seconds of training, the folder to make, seed and device.
+
+    `page` is open while the models train.
+    """
 
     texts: tuple[str, ...]
     seconds: float
     out: Path
     seed: int
     device: str
+    page: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def run(self) -> QuickstartResult:
         """Do all of it. Errors: `UserError` for text that can't be read or is too short, before anything is trained."""
         started = time.monotonic()
         require_free(self.out)
         dataset = self.prepare()
-        bigram = self.train(dataset, "bigram", bigram_layer, self.seconds * BIGRAM_SHARE, None)
-        left = self.seconds * (1 - BIGRAM_SHARE)
-        gpt = self.train(dataset, "gpt", gpt_layer, left, bigram.loss)
+        with self.page:
+            bigram = self.train(dataset, "bigram", bigram_layer, self.seconds * BIGRAM_SHARE, None)
+            left = self.seconds * (1 - BIGRAM_SHARE)
+            gpt = self.train(dataset, "gpt", gpt_layer, left, bigram.loss)
         self._draw_tokens(dataset)
         return QuickstartResult(self.out, dataset, bigram, gpt, self._questions(gpt), time.monotonic() - started)
 

@@ -63,6 +63,7 @@ class ChatResult:
         print(f"picture  {self.out / 'chat' / 'pictures' / 'loss.png'}")
         print(f"model    {self.folder}\n\nGive it a story, then ask about it:")
         print(f"  hornbook chat {self.folder} --temperature 0")
+        print(f"  hornbook serve {self.folder} --open")
 
     def talk(self) -> None:
         """Go on with the conversation at the terminal."""

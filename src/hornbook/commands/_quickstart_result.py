@@ -105,8 +105,9 @@ class QuickstartResult:
 
     @property
     def next_commands(self) -> list[str]:
-        """Three commands that go on from here."""
+        """What goes on from here, the page first."""
         return [
+            f"hornbook serve {self.gpt.folder} --open",
             generate_command(self.gpt.folder, self.dataset),
             f"hornbook show batch {self.dataset.folder} --step 0",
             f"hornbook evaluate {self.gpt.folder} --data {self.dataset.folder}",

@@ -19,6 +19,8 @@ def go_on(job: Job, loop: Loop, json: bool, page: AbstractContextManager[object]
 def _go_on(job: Job, loop: Loop, json: bool) -> None:
     begun, steps = loop.done, loop.steps
     talk(f"{job.about(loop.parts)}, {steps:,} steps")
+    for line in job.trained(loop.parts):
+        talk(line)
     report = RunReport(loop)
     with run_progress(steps, begun, silent=not loop.world.is_first) as progress:
         best = loop.run(report.watching(progress.report))

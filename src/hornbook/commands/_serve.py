@@ -2,7 +2,6 @@
 
 import ipaddress
 import os
-import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import uvicorn
 import hornbook
 from hornbook.batches.dataset import open_dataset
 from hornbook.commands._bigram_line import bigram_line
+from hornbook.commands._browser import open_in_browser
 from hornbook.commands._checkpoint_text import write_text
 from hornbook.commands._evaluate_data import own_dataset
 from hornbook.commands._listening import address_of, listen
@@ -60,7 +60,8 @@ def run_server(asked: Serving) -> None:
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=FINISHING_SECONDS, lifespan="on"
         )
         if asked.open:
-            webbrowser.open(address)
+            listening.listen()  # a browser that is faster than the server waits for it
+            open_in_browser(address)
         uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -1,4 +1,4 @@
-"""`hornbook train --watch`: the page of a run beside its training, in a process that only reads files.
+"""`--watch` of train, resume, finetune and quickstart: the page of a run beside its training, in a process that only reads files.
 
 training -- a pipe that ends with it --> the page's process: however the training ends, the page does
 """
@@ -6,23 +6,32 @@ training -- a pipe that ends with it --> the page's process: however the trainin
 import os
 import subprocess
 import sys
-import webbrowser
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
+from hornbook.commands._browser import open_in_browser
 from hornbook.commands._listening import address_of, listen_from
 from hornbook.commands.base import talk
 from hornbook.errors import UserError
 
 PORT = 8000
+CAN_WATCH = os.name != "nt"  # a pipe and a socket are handed over, which Windows does otherwise
 ENDING_SECONDS = 5.0
 
 
 def watching(run: Path, watch: bool, opened: bool, *, several: bool = False) -> AbstractContextManager[object]:
-    """`watched` where it is wanted, in the first of several processes. Errors: `UserError` for --open without --watch."""
+    """`watched` where it is wanted, in the first of several processes.
+
+    Errors: `UserError` for --open without --watch, and on Windows; before there is anything to watch.
+    """
     if opened and not watch:
         raise UserError("--open opens the page of --watch", hint="say --watch --open")
+    if watch and not CAN_WATCH:
+        name = "RUN" if several else run
+        raise UserError(
+            "--watch is not there on Windows", hint=f"when it trains, in another window: hornbook serve {name}"
+        )
     first = os.environ.get("RANK", "0") == "0"
     return watched(run, opened, several=several) if watch and first else nullcontext()
 
@@ -35,15 +44,13 @@ def watched(run: Path, opened: bool = False, *, several: bool = False) -> Iterat
     now and then; what it asks to be written again is computed behind the training. Errors: `UserError` where a hundred
     ports are taken.
     """
-    if os.name == "nt":
-        raise UserError("--watch is not there on Windows", hint=f"in another window: hornbook serve {run}")
     with listen_from(PORT) as listening:
         address = address_of(listening)
         place = f"port {PORT} is taken; " if listening.getsockname()[1] != PORT else ""
         process = _start(run, listening.fileno(), several)
     talk(f"{place}watch it at {address}/#training")
     if opened:
-        webbrowser.open(f"{address}/#training")
+        open_in_browser(f"{address}/#training")
     try:
         yield address
     finally:

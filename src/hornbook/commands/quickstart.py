@@ -1,6 +1,7 @@
 """`hornbook quickstart`: from raw text to a model that writes, with a bigram beside it, in about two minutes."""
 
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 MINUTES, CHAT_MINUTES = 1.5, 5.0
@@ -12,6 +13,8 @@ def quickstart(
     minutes: float | None = None,
     out: Path | None = None,
     seed: int = 0,
+    watch: bool = False,
+    open: bool = False,
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -35,6 +38,10 @@ def quickstart(
         Where to put everything (default: runs/quickstart, then runs/quickstart-2 and so on).
     seed
         The seed of every random choice.
+    watch
+        Serve a page for this machine with the curves and samples of the models while they train.
+    open
+        Open that page in a browser.
     device
         auto, cpu, cuda or mps.
     json
@@ -49,28 +56,47 @@ def quickstart(
         if texts not in ((), ("village",)):
             hint = "train on your own text without --chat, then: hornbook finetune chat MODEL --data FILE"
             raise UserError(f"--chat teaches an assistant for the village, not for '{texts[0]}'", hint=hint)
-        _make_assistant(minutes * 60, out or _free(Path("runs/quickstart-chat")), seed, device, json)
+        out = out or _free(Path("runs/quickstart-chat"))
+        _make_assistant(minutes * 60, out, seed, device, json, _page(out, watch, open))
     else:
-        _make_writer(texts or ("village",), minutes * 60, out or _free(Path("runs/quickstart")), seed, device, json)
+        out = out or _free(Path("runs/quickstart"))
+        _make_writer(texts or ("village",), minutes * 60, out, seed, device, json, _page(out, watch, open))
 
 
-def _make_writer(texts: tuple[str, ...], seconds: float, out: Path, seed: int, device: str, json: bool) -> None:
+def _page(out: Path, watch: bool, opened: bool) -> AbstractContextManager[object]:
+    """The page of the folder's runs, where it is wanted."""
+    from hornbook.commands._watch import watching
+
+    return watching(out, watch, opened, several=True)
+
+
+def _make_writer(
+    texts: tuple[str, ...],
+    seconds: float,
+    out: Path,
+    seed: int,
+    device: str,
+    json: bool,
+    page: AbstractContextManager[object],
+) -> None:
     from hornbook.commands._quickstart import Quickstart
     from hornbook.commands.base import print_json
 
-    result = Quickstart(texts, seconds, out, seed, device).run()
+    result = Quickstart(texts, seconds, out, seed, device, page).run()
     if json:
         print_json(result.as_json())
     else:
         result.show()
 
 
-def _make_assistant(seconds: float, out: Path, seed: int, device: str, json: bool) -> None:
+def _make_assistant(
+    seconds: float, out: Path, seed: int, device: str, json: bool, page: AbstractContextManager[object]
+) -> None:
     """Make it, say what came out, and at a terminal begin to talk."""
     from hornbook.commands._quickstart_chat import ChatQuickstart
     from hornbook.commands.base import print_json
 
-    result = ChatQuickstart(seconds, out, seed, device).run()
+    result = ChatQuickstart(seconds, out, seed, device, page).run()
     if json:
         print_json(result.as_json())
         return

@@ -55,6 +55,10 @@ def train(
     vary
         Train once for each value of a setting: --vary optimizer.learning_rate=1e-3,3e-3; given several times, once for
         each combination. The runs go to OUT/learning_rate=1e-3 and so on, and are listed by their losses.
+    watch
+        Serve a page for this machine with the curves and samples of the run while it trains.
+    open
+        Open that page in a browser.
     device
         auto, cpu, cuda or mps.
     json

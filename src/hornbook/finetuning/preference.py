@@ -82,10 +82,23 @@ def dpo_loss(margins: Tensor, reference_margins: Tensor, beta: float = 0.1, labe
 
 
 def preference_loss(
-    model: nn.Module, inputs: Tensor, targets: Tensor, beta: float = 0.1, label_smoothing: float = 0.0
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    beta: float = 0.1,
+    label_smoothing: float = 0.0,
+    chosen_weight: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """The loss for the training loop: a batch of `pad_pairs` -> (sum over pairs, their count)."""
-    losses = dpo_loss(pair_margins(model, inputs), targets, beta, label_smoothing)
+    """The loss for the training loop: a batch of `pad_pairs` -> (sum over pairs, their count).
+
+    `chosen_weight` times the chosen answer's mean loss a token is added: DPO alone may make both answers less likely, so
+    long as the rejected one loses more (Pang et al. 2024, "Iterative reasoning preference optimization", eq. 1).
+    """
+    found = both_log_probabilities(model, inputs)  # (P, 2)
+    losses = dpo_loss(found[:, 0] - found[:, 1], targets, beta, label_smoothing)
+    if chosen_weight:
+        tokens = (inputs[:, 0, 1] != IGNORED).sum(dim=-1)  # (P,)
+        losses = losses - chosen_weight * found[:, 0] / tokens
     return losses.sum(), torch.tensor(len(losses), device=losses.device)
 
 

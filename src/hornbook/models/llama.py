@@ -19,6 +19,7 @@ from hornbook.layers.feed_forward import SwiGLU
 from hornbook.layers.kv_cache import KVCache
 from hornbook.layers.norms import RMSNorm
 from hornbook.layers.positions import Tables, rotary_tables, rotate, rows_of_tables, slower, slower_where_slow
+from hornbook.models._induction import lay_out_induction
 from hornbook.models.base import Model, ModelConfig, SelfAttention, initialise, start_large
 
 QUERY_GAIN = (
@@ -75,6 +76,7 @@ class LlamaConfig(ModelConfig):
     sliding_window: PositiveInt | None = None
     norm_eps: PositiveFloat = 1e-6
     tied_output: bool = True
+    induction: bool = False  # where training starts, not what is computed: see `lay_out_induction`
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -178,6 +180,10 @@ class Llama(Model):
         initialise(self, residual, generator)
         if self.output is not None:
             start_large(self.token_embedding)
+        if config.induction:
+            projections = [(block.attention.qkv, block.attention.output) for block in blocks]
+            parts = blocks[0].attention.parts
+            lay_out_induction(self.token_embedding, projections, parts, config.rope_theta, generator)
 
     def hidden(self, tokens: Tensor, cache: KVCache | None = None, segments: Tensor | None = None) -> Tensor:
         """(B, T) int64 -> (B, T, C), after the final norm.

@@ -63,7 +63,7 @@ def create_app(
     _add_status(app, served)
     _add_writing(app, served)
     _add_reading(app, served)
-    add_views(app, served)
+    add_views(app, served, runs)
     add_origins(app, served)
     add_runs(app, runs, limits.seconds)
     add_page(app)

@@ -52,7 +52,7 @@ class Served:
     def desk(self) -> Desk:
         """Errors: `Problem` where a classifier is served."""
         if self._desk is None:
-            raise Problem(400, "this server has a classifier: ask /v1/classify", code="no_language_model")
+            raise no_language_model()
         return self._desk
 
     def check_name(self, name: str | None) -> None:
@@ -60,3 +60,8 @@ class Served:
         if name is not None and name != self.subject.name:
             message = f"no model '{name[:100]}' here; there is '{self.subject.name}'"
             raise Problem(404, message, "model", "model_not_found")
+
+
+def no_language_model() -> Problem:
+    """A classifier is served."""
+    return Problem(400, "this server has a classifier: ask /v1/classify", code="no_language_model")

@@ -12,8 +12,10 @@ from hornbook.generation.generate import LanguageModel
 from hornbook.serving import inside
 from hornbook.serving.leaving import unless_gone
 from hornbook.serving.problem import Problem
+from hornbook.serving.runs import Runs
 from hornbook.serving.schema import Id, Text
-from hornbook.serving.served import Served
+from hornbook.serving.served import Served, no_language_model
+from hornbook.serving.vocabularies import Vocabularies
 
 LONGEST_MAP = 128  # tokens of a text whose attention is drawn: layers x heads x 128 x 128 numbers are enough
 
@@ -27,11 +29,21 @@ class Looked(BaseModel):
     tokens: Annotated[list[Id], Field(min_length=1)] | None = None
 
 
-def add_views(app: FastAPI, served: Served) -> None:
-    """Put the paths into the application."""
+class Compared(BaseModel):
+    """A text to cut by other vocabularies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Text
+
+
+def add_views(app: FastAPI, served: Served, runs: Runs | None = None) -> None:
+    """Put the paths into the application; the vocabularies of `runs` are compared with the model's."""
+    model = served.subject.language_model
+    vocabularies = Vocabularies(model.tokenizer, runs) if model else None
 
     @app.get("/view/model")
-    async def model() -> dict[str, Any]:
+    async def card() -> dict[str, Any]:
         return _card(served)
 
     @app.post("/view/tokens")
@@ -41,6 +53,15 @@ def add_views(app: FastAPI, served: Served) -> None:
         words = len(asked.text.split())
         counts = {"letters": len(asked.text), "words": words, "bytes": len(asked.text.encode()), "tokens": len(ids)}
         return {"tokens": inside.pieces(ids, language_model.tokenizer), "counts": counts}
+
+    @app.post("/view/vocabularies")
+    async def cut_otherwise(asked: Compared) -> dict[str, Any]:
+        if vocabularies is None:
+            raise no_language_model()
+        try:
+            return await asyncio.to_thread(vocabularies.compare, asked.text)
+        except UserError as error:
+            raise Problem(400, str(error), "text") from None
 
     @app.post("/view/write")
     async def write(asked: Looked, request: Request) -> dict[str, Any]:

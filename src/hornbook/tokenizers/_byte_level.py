@@ -12,6 +12,7 @@ from typing import Any
 
 from hornbook.errors import UserError
 from hornbook.files import read_json
+from hornbook.tokenizers._added_tokens import read_added
 from hornbook.tokenizers._patterns import PATTERNS
 from hornbook.tokenizers._word_level import added_tokens
 from hornbook.tokenizers.base import END_OF_TEXT
@@ -97,7 +98,7 @@ def read(document: Mapping[str, Any]) -> Parts:
     normalizer = document.get("normalizer")
     if normalizer not in (None, {"type": "NFC"}):
         raise UserError(f"the part 'normalizer' is {str(normalizer)[:100]}, not NFC or none")
-    specials = read_specials(document.get("added_tokens") or [])
+    specials = {token.name: token.token_id for token in read_added(document.get("added_tokens") or [])}
     merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
     return Parts(
         tokens={to_bytes(text): token_id for text, token_id in model["vocab"].items() if text not in specials},
@@ -123,15 +124,6 @@ def read_gpt2(vocab_json: Path, merges_txt: Path) -> Parts:
         raise UserError(f"no such file '{merges_txt}'") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"'{vocab_json}' or '{merges_txt}' is damaged: {type(error).__name__} {error}") from None
-
-
-def read_specials(added: list[dict[str, Any]]) -> dict[str, int]:
-    """The special tokens of another program's file. Errors: `UserError` for a flag that would change ids."""
-    for token in added:
-        for flag in ("single_word", "lstrip", "rstrip"):
-            if token.get(flag):
-                raise UserError(f"the part 'added_tokens' has '{token['content']}' with the flag '{flag}'")
-    return {token["content"]: token["id"] for token in added}
 
 
 def _read_pattern(pre_tokenizer: Mapping[str, Any]) -> str:

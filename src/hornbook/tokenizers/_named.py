@@ -52,8 +52,22 @@ def cache_folder() -> Path:
 
 
 def is_here(name: str) -> bool:
-    """Whether the files of a vocabulary lie where tiktoken looks for them, so that `load` needs no network."""
-    return all(_place_of(file).exists() for file in ENCODINGS[name][1])
+    """Whether the right files of a vocabulary lie where tiktoken looks for them, so that `load` needs no network."""
+    variables = [os.environ[key] for key in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR") if key in os.environ]
+    if variables[:1] == [""]:
+        return False  # tells tiktoken to keep nothing, and to fetch each time
+    places = [(_place_of(file), SHA256[file]) for file in ENCODINGS[name][1]]
+    return all(place.exists() and sha256_of(place) == sha256 for place, sha256 in places)
+
+
+def pieces_where_here(name: str, text: str) -> list[tuple[int, bytes]] | None:
+    """The ids of a text with their bytes, as `load` gives them but without its merges; None where `is_here` says no."""
+    import tiktoken
+
+    if not is_here(name):
+        return None
+    encoding = tiktoken.get_encoding(name)
+    return [(token, encoding.decode_single_token_bytes(token)) for token in encoding.encode_ordinary(text)]
 
 
 def _place_of(file: str) -> Path:

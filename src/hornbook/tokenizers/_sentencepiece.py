@@ -7,10 +7,11 @@ written as they are; what is trained here is byte level.
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from hornbook.errors import UserError
-from hornbook.tokenizers._byte_level import read_specials
+from hornbook.tokenizers._added_tokens import AddedToken, Normalized, read_added, require_plain_names
 from hornbook.tokenizers._merges import apply_merges
 from hornbook.tokenizers.base import END_OF_TEXT, Tokenizer, require_ids
 
@@ -35,7 +36,8 @@ class SentencePieceBPE(Tokenizer):
         self.loss = f"the sign {SPACE} becomes a space" + (
             "; a space at the very beginning" if self._swallows_space else ""
         )
-        self.special_tokens = read_specials(document.get("added_tokens") or [])
+        self.special_tokens = {token.name: token.token_id for token in self.added_tokens}
+        require_plain_names(self.added_tokens, self._normal)
         self._ids: dict[str, int] = model["vocab"]
         self._byte_ids = _byte_ids(self._ids)
         merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
@@ -69,6 +71,11 @@ class SentencePieceBPE(Tokenizer):
             if document.get(part) is not None:
                 raise UserError(f"the part '{part}' must be empty")
 
+    @cached_property
+    def added_tokens(self) -> list[AddedToken]:
+        """The special tokens with the file's flags."""
+        return read_added(self._document.get("added_tokens") or [])
+
     @property
     def vocab_size(self) -> int:
         """The largest id and one."""
@@ -94,11 +101,19 @@ class SentencePieceBPE(Tokenizer):
     def _encode(self, text: str, begins: bool) -> list[int]:
         if not text:
             return []
-        spaced = text.replace(" ", SPACE)
-        if begins and (self._scheme == "normalizer" or (self._swallows_space and not spaced.startswith(SPACE))):
-            spaced = SPACE + spaced
+        if self._document.get("normalizer"):
+            spaced = text if isinstance(text, Normalized) else self._normal(text, begins)
+        else:
+            spaced = text.replace(" ", SPACE)
+            if begins and self._swallows_space and not spaced.startswith(SPACE):
+                spaced = SPACE + spaced
         ids = [token_id for character in spaced for token_id in self._characters(character)]
         return apply_merges(ids, self._merges)
+
+    def _normal(self, text: str, begins: bool = True) -> str:
+        if not text or not self._document.get("normalizer"):
+            return text
+        return (SPACE if begins and self._scheme == "normalizer" else "") + text.replace(" ", SPACE)
 
     def _characters(self, character: str) -> list[int]:
         known = self._ids.get(character)

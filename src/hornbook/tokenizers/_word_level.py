@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from hornbook.errors import UserError
+from hornbook.tokenizers._added_tokens import read_added, takes_more
 from hornbook.tokenizers.base import UNKNOWN, require_specials, require_unicode
 
 
@@ -75,7 +76,10 @@ def write(vocabulary: Vocabulary, pre_tokenizer: object, decoder: object) -> dic
 
 def read(document: Mapping[str, Any]) -> Vocabulary:
     """The inverse of `write`. Errors: `UserError` or a lookup error where the content is not of that form."""
-    specials = {token["content"]: token["id"] for token in document["added_tokens"]}
+    added = read_added(document["added_tokens"])
+    if takers := takes_more(added):
+        raise UserError(f"the part 'added_tokens' has '{takers[0]}', which isn't found by its name alone")
+    specials = {token.name: token.token_id for token in added}
     vocab: dict[str, int] = document["model"]["vocab"]
     names = sorted(vocab, key=vocab.__getitem__)
     for part in ("normalizer", "post_processor", "truncation", "padding"):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from hornbook.discovery import find, names
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
+from hornbook.tokenizers._added_tokens import AddedToken, split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,10 +116,15 @@ class Tokenizer(ABC):
         require_unicode(text)
         if not allow_special or not self.special_tokens:
             return self.encode_ordinary(text)
-        # A split by a captured pattern alternates: text, special, text, ...
-        split = enumerate(self._special_splitter.split(text))
-        parts = [self.special_tokens[part] if place % 2 else part for place, part in split]
-        return [token for ids in self.encode_parts(parts) for token in ids]
+        return [token for ids in self.encode_parts(self.split_special(text)) for token in ids]
+
+    def split_special(self, text: str, signs: str = "") -> list[str | int]:
+        """The text cut at the special tokens written in it, as `encode_parts` takes it; `signs` as `_added_tokens.split`.
+
+        >>> tokenizer.split_special("Hi<|endoftext|> you")
+        ['Hi', 50256, ' you']
+        """
+        return split(text, self.added_tokens, self._normal, signs)
 
     def encode_parts(self, parts: Sequence[str | int]) -> list[list[int]]:
         """The ids of each part of one text: special tokens are given as ids, all else is ordinary text.
@@ -164,9 +170,13 @@ class Tokenizer(ABC):
         return {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False, **roles}
 
     @cached_property
-    def _special_splitter(self) -> re.Pattern[str]:
-        longest_first = sorted(self.special_tokens, key=len, reverse=True)
-        return re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
+    def added_tokens(self) -> list[AddedToken]:
+        """The special tokens, and how each is found in a text: by its name alone where no file says more."""
+        return [AddedToken(name, token_id) for name, token_id in self.special_tokens.items()]
+
+    def _normal(self, text: str) -> str:
+        """The text as the kind changes it before it is cut; as it is where it doesn't."""
+        return text
 
 
 def require_unicode(text: str) -> None:

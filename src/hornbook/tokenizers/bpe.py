@@ -16,6 +16,7 @@ import regex
 
 from hornbook.errors import UserError, unknown
 from hornbook.tokenizers import _byte_level, _named
+from hornbook.tokenizers._added_tokens import AddedToken, read_added, require_plain_names
 from hornbook.tokenizers._bulk import RESERVED, BulkEncoder, learn_merges_in_bulk
 from hornbook.tokenizers._byte_level import Parts
 from hornbook.tokenizers._merges import apply_merges, learn_merges, parents
@@ -66,6 +67,12 @@ class BPE(Tokenizer):
         for name in specials:
             if _byte_level.is_token(name, tokens):
                 raise UserError(f"the special token '{name}' is also an ordinary token", hint="choose another name")
+        require_plain_names(self.added_tokens, self._normal)
+
+    @cached_property
+    def added_tokens(self) -> list[AddedToken]:
+        """The special tokens with the flags of the file that they came from."""
+        return read_added(self.parts.carried.get("added_tokens", ())) or super().added_tokens
 
     @property
     def vocab_size(self) -> int:

@@ -14,6 +14,7 @@ from typing import TypedDict
 
 from hornbook.randomness import python_random
 from hornbook.village.asking import Question
+from hornbook.village.singing import song
 from hornbook.village.stories import Story, story
 from hornbook.village.vocabulary import ANIMALS, NUMBERS, PEOPLE, PLACES, THINGS
 
@@ -22,6 +23,7 @@ WANTED = (
     "where", "who_has", "how_many", "who_gave", "who_first", "why",
     "where", "who_has", "how_many", "who_feels", "who_found", "what_gave",
 )  # fmt: skip
+A_SONG_IN = 5  # conversations; no multiple of it is one of WANTED's length, so that every kind keeps its share
 MOST_SOUGHT = 40  # stories looked at for one of the wanted kind
 FALSE_REASONS = ("because it was late", "because nobody had come", "because the way was so far")
 NAMES = tuple(person.name for person in PEOPLE)
@@ -53,7 +55,7 @@ class Preference(TypedDict):
 
 def conversation(seed: int, part: str, index: int) -> Conversation:
     """A story with a question, its answer, then further questions on the same story, each with its answer."""
-    told, chance = sought(seed, part, index)
+    told, chance = told_first(seed, part, index)
     asked = list(told.questions)
     chance.shuffle(asked)
     messages: list[Message] = []
@@ -86,13 +88,25 @@ def wanted(index: int) -> str:
     return WANTED[index % len(WANTED)]
 
 
+def told_first(seed: int, part: str, index: int) -> tuple[Story, random.Random]:
+    """What conversation `index` is about, and the chance for what else is drawn: a story, in every fifth a song.
+
+    A song has no plot that could be guessed from: only what the question names tells which of its names is the answer.
+    """
+    return sought(seed, part, index) if index % A_SONG_IN else (song(seed, part, index), _chance(seed, part, index))
+
+
 def sought(seed: int, part: str, index: int) -> tuple[Story, random.Random]:
     """A story in which a question of the wanted kind can be asked, and the chance for what else is drawn."""
     for number in range(index * MOST_SOUGHT, (index + 1) * MOST_SOUGHT):
         told = story(seed, part, number)
         if any(question.kind == wanted(index) for question in told.questions):
             break
-    return told, python_random(seed, f"village example {part}", index)
+    return told, _chance(seed, part, index)
+
+
+def _chance(seed: int, part: str, index: int) -> random.Random:
+    return python_random(seed, f"village example {part}", index)
 
 
 def false_answers(text: str, question: Question) -> Sequence[str]:

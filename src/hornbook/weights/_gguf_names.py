@@ -17,7 +17,7 @@ Keys = dict[str, int | float | str]  # whole numbers are uint32 in the file, oth
 # Settings that are carried over or change nothing once a model is trained. Any other must have its default.
 CARRIED = {
     *("vocab_size", "context_length", "num_layers", "num_heads", "num_kv_heads", "embed_dim", "head_dim", "hidden_dim"),
-    *("dropout", "qk_norm", "qkv_bias", "rope_theta", "rope_scaling", "norm_eps", "tied_output", "biases"),
+    *("dropout", "qk_norm", "qkv_bias", "rope_theta", "rope_scaling", "norm_eps", "tied_output", "biases", "induction"),
 }
 EXPORTABLE = "a llama, or a gpt with learned positions, the norm before each part and gelu_tanh"
 

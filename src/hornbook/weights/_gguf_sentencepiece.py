@@ -12,7 +12,15 @@ from itertools import groupby
 from hornbook.errors import UserError
 from hornbook.tokenizers._merges import parents
 from hornbook.tokenizers._sentencepiece import SentencePieceBPE
-from hornbook.weights._gguf_vocabulary import CONTROL, NORMAL, UNUSED, Vocabulary, free_names, special_names
+from hornbook.weights._gguf_vocabulary import (
+    CONTROL,
+    NORMAL,
+    UNUSED,
+    Vocabulary,
+    free_names,
+    special_names,
+    taking_notes,
+)
 
 UNKNOWN, BYTE = 2, 6  # llama.cpp's types of tokens, beside those of byte level vocabularies
 UNKNOWN_NAMES = ("<unk>", "<|unk|>")
@@ -97,6 +105,7 @@ def _role_ids(tokenizer: SentencePieceBPE, vocab: dict[str, int]) -> dict[str, i
 
 
 def _notes(tokenizer: SentencePieceBPE) -> list[str]:
-    if tokenizer.scheme not in ("always", "first"):
-        return []
-    return ["a text that begins with a space has one more in llama.cpp, which puts a space before every text"]
+    notes = taking_notes(tokenizer)
+    if tokenizer.scheme in ("always", "first"):
+        notes.append("a text that begins with a space has one more in llama.cpp, which puts a space before every text")
+    return notes

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hornbook.errors import UserError
+from hornbook.tokenizers._added_tokens import takes_more
 from hornbook.tokenizers._merges import parents
 from hornbook.tokenizers.base import Tokenizer
 from hornbook.tokenizers.bpe import BPE
@@ -54,6 +55,7 @@ def _notes(tokenizer: BPE) -> list[str]:
         notes.append(
             "llama.cpp doesn't compose text (NFC) as this tokenizer does: an accent typed by itself gets other ids there"
         )
+    notes += taking_notes(tokenizer)
     if tokenizer.end_of_text is None:
         notes.append("the vocabulary has no <|endoftext|>: llama.cpp will write until it is told to stop")
     return notes
@@ -87,6 +89,15 @@ def special_names(tokenizer: Tokenizer) -> dict[int, tuple[str, int]]:
     """Special tokens are read from text only where a program asks for it; other added ones always."""
     added = tokenizer.to_json()["added_tokens"]
     return {token["id"]: (token["content"], CONTROL if token.get("special") else USER_DEFINED) for token in added}
+
+
+def taking_notes(tokenizer: Tokenizer) -> list[str]:
+    """What is to be said of special tokens with flags, of which a GGUF knows nothing."""
+    names = takes_more(tokenizer.added_tokens)
+    if not names:
+        return []
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return [f"llama.cpp finds '{names[0]}'{more} by the name alone, without the flags lstrip, rstrip and single_word"]
 
 
 def free_names(taken: set[str]) -> Iterator[str]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from hornbook.errors import UserError
 from hornbook.files import new_folder, write_atomic, write_json
@@ -22,6 +21,7 @@ from hornbook.models.base import Model
 from hornbook.tokenizers.base import FILE_NAME as TOKENIZER
 from hornbook.tokenizers.base import Tokenizer, load_tokenizer
 from hornbook.weights import peft_names
+from hornbook.weights.classifier_folder import Head
 from hornbook.weights.disk_format import DiskFormat
 from hornbook.weights.growing import add_tokens
 from hornbook.weights.model_card import adapter_card
@@ -51,6 +51,11 @@ def is_adapter(folder: Path | str) -> bool:
     return (Path(folder) / SETTINGS).is_file() and not (Path(folder) / CONFIG).is_file()
 
 
+def is_for_classifier(folder: Path | str) -> bool:
+    """Whether an adapter has a head that scores classes."""
+    return read_object(Path(folder) / SETTINGS).get("task_type") == peft_names.CLASSIFIES
+
+
 def save_adapter(
     folder: Path,
     corrections: Corrections,
@@ -58,13 +63,13 @@ def save_adapter(
     finished: Path,
     info: dict[str, Any] | None = None,
     *,
-    head: Tensor | None = None,
+    head: Head | None = None,
     replace: bool = False,
 ) -> Path:
     """Write an adapter folder, whole or not at all.
 
     `base` is the model folder that was corrected, `finished` the one of the merged model, whose tokenizer and template
-    go with the adapter; `head` is the matrix of a classifier (K, C).
+    go with the adapter; `head` is a classifier's.
     Errors: `UserError` where something stands at `folder` already, or the disk refuses.
     """
     folder = Path(folder)
@@ -73,7 +78,7 @@ def save_adapter(
         entries = peft_names.entries_of(form, form.model_class(config))
     tensors = peft_names.to_disk(corrections, entries)
     if head is not None:
-        tensors[peft_names.PREFIX + peft_names.HEAD] = head.detach().cpu().clone()
+        tensors[peft_names.PREFIX + peft_names.HEAD] = head.weight.detach().cpu().clone()
     settings = peft_names.settings_of(corrections, entries, str(base.absolute()), classifier=head is not None)
     tokenizer = load_tokenizer(finished / TOKENIZER)
     with new_folder(folder, replace=replace) as beside:
@@ -87,8 +92,10 @@ def save_adapter(
         title = folder.absolute().parent.name if folder.name == "adapter" else folder.name  # of a run: the run's
         write_atomic(beside / "README.md", adapter_card(title, count, title_of(base), settings, info or {}))
         place = os.path.relpath(base.absolute(), folder.absolute())
-        seal = seal_of(beside, tokenizer, info or {})
-        write_json(beside / SEAL, seal | {"base": {"path": place, "fingerprint": fingerprint_of(base)}})
+        seal = seal_of(beside, tokenizer, info or {}) | {"base": {"path": place, "fingerprint": fingerprint_of(base)}}
+        if head is not None:  # PEFT's format has no place for the names of classes
+            seal["classifier"] = {"classes": list(head.classes), "max_length": head.max_length}
+        write_json(beside / SEAL, seal)
     return folder
 
 
@@ -109,14 +116,19 @@ def load_adapter(
     place = find_base(folder, seal, base)
     model, tokenizer, _ = load_model_folder(place, device, dtype)
     merge(model, read_corrections(folder, read_config(place)[0], model))
-    if (folder / TOKENIZER).is_file():
-        own = load_tokenizer(folder / TOKENIZER)
-        model, _ = add_tokens(
-            model, tokenizer, [name for name in own.special_tokens if name not in tokenizer.special_tokens]
-        )
-        require_fit(own, model.config)
-        tokenizer = own
-    return model, tokenizer, seal.get("info", {})
+    return *with_own_tokenizer(folder, model, tokenizer), seal.get("info", {})
+
+
+def with_own_tokenizer(folder: Path, model: Model, tokenizer: Tokenizer) -> tuple[Model, Tokenizer]:
+    """The base's model and tokenizer -> with rows for the tokens that only the adapter's has, and that one if there is one."""
+    if not (folder / TOKENIZER).is_file():
+        return model, tokenizer
+    own = load_tokenizer(folder / TOKENIZER)
+    model, _ = add_tokens(
+        model, tokenizer, [name for name in own.special_tokens if name not in tokenizer.special_tokens]
+    )
+    require_fit(own, model.config)
+    return model, own
 
 
 def reading_folder(folder: Path, base: Path | str | None = None) -> Path:
@@ -128,10 +140,9 @@ def reading_folder(folder: Path, base: Path | str | None = None) -> Path:
 def read_corrections(folder: Path, form: DiskFormat, model: Model) -> dict[str, Part]:
     """The corrections of an adapter folder for the layers of `model`. Errors: `UserError` for whatever doesn't fit."""
     settings = read_object(folder / SETTINGS)
-    if settings.get("task_type") == "SEQ_CLS":
-        raise UserError(
-            f"'{folder}' is the adapter of a classifier", hint="open the model folder that was saved with it"
-        )
+    if is_for_classifier(folder):
+        hint = f'hornbook classify {folder} --text "...", or in Python hornbook.load_classifier'
+        raise UserError(f"'{folder}' is the adapter of a classifier, which writes no text", hint=hint)
     tensors = open_file(folder / WEIGHTS)
     return peft_names.from_disk(tensors, settings, peft_names.entries_of(form, model))
 

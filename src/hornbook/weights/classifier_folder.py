@@ -22,7 +22,7 @@ from hornbook.files import new_folder, require_space, write_atomic, write_json
 from hornbook.models.base import Model, ModelConfig
 from hornbook.tokenizers.base import Tokenizer, tokenizer_hash
 from hornbook.weights import own
-from hornbook.weights.disk_format import Document, renamed
+from hornbook.weights.disk_format import DiskFormat, Document, renamed
 from hornbook.weights.model_card import classifier_card
 from hornbook.weights.model_folder import (
     CLASSIFIER,
@@ -109,10 +109,7 @@ def load_classifier_folder(
         hint = f"make one of it: hornbook finetune classifier {folder} --data FILE --text COLUMN --label COLUMN"
         raise UserError(f"'{folder}' holds a language model and no classifier", hint=hint)
     raw = read_object(folder / CONFIG)
-    known = {key: value for key, value in raw.items() if not _of_the_head(key)}
-    if str(raw.get("model_type")).startswith(own.PREFIX):
-        known.pop("hornbook", None)
-    form, written = config_in(known)
+    form, written = _body_of(raw)
     tokenizer = tokenizer_of(folder, form)
     require_fit(tokenizer, written)
     if seal and tokenizer_hash(tokenizer) != seal["tokenizer_hash"]:
@@ -124,6 +121,12 @@ def load_classifier_folder(
     body = renamed(stored, lambda name: None if name == SCORE or name in OUTPUT else name)
     model = build_model(form, config, form.from_disk(body, config)).to(device=device, dtype=dtype).eval()
     return model, tokenizer, _head(raw, stored[SCORE].to(device=device, dtype=dtype), config), seal.get("info", {})
+
+
+def read_head(folder: Path) -> Head:
+    """The head of a classifier's folder, without its model."""
+    raw = read_object(folder / CONFIG)
+    return _head(raw, open_tensors(folder)[SCORE], _body_of(raw)[1])
 
 
 def padding_for_others(tokenizer: Tokenizer) -> int | None:
@@ -159,6 +162,14 @@ def _head_to_hf(document: Document, head: Head) -> Document:
         "problem_type": "single_label_classification",
         "hornbook": document.get("hornbook", {}) | {"classifier": ours},
     }
+
+
+def _body_of(raw: Document) -> tuple[DiskFormat, ModelConfig]:
+    """Format and config of the model under a head."""
+    known = {key: value for key, value in raw.items() if not _of_the_head(key)}
+    if str(raw.get("model_type")).startswith(own.PREFIX):
+        known.pop("hornbook", None)
+    return config_in(known)
 
 
 def _of_the_head(key: str) -> bool:

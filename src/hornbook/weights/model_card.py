@@ -59,10 +59,13 @@ def adapter_card(
     name: str, num_parameters: int, base: str, settings: Mapping[str, Any], info: Mapping[str, Any]
 ) -> str:
     """Markdown for an adapter folder: what it corrects, how to open it, and a section for every entry of `info`."""
+    classifies = settings["task_type"] == "SEQ_CLS"
+    head = " and the head that makes a classifier of it" if classifies else ""
+    opened = 'classifier = hornbook.load_classifier(".")' if classifies else 'model = hornbook.load(".")'
     opening = [
         f"# {name}",
-        f"{num_parameters:,} numbers that correct the language model `{base}` (LoRA), trained with Hornbook.",
-        '```python\nimport hornbook\n\nmodel = hornbook.load(".")  # the folder of this file\n```',
+        f"{num_parameters:,} numbers that correct the language model `{base}` (LoRA){head}, trained with Hornbook.",
+        f"```python\nimport hornbook\n\n{opened}  # the folder of this file\n```",
         '`peft.PeftModel.from_pretrained(base_model, ".")` opens it too; `hornbook merge . --out DIR` makes a whole model '
         "of it.",
     ]

@@ -26,7 +26,7 @@ from hornbook.models.base import Model, ModelConfig
 from hornbook.tokenizers.base import FILE_NAME as TOKENIZER
 from hornbook.tokenizers.base import Tokenizer, load_tokenizer, tokenizer_hash
 from hornbook.weights import gpt2, llama, mistral, own, qwen2, qwen3
-from hornbook.weights.disk_format import DiskFormat, Document, Tensors
+from hornbook.weights.disk_format import DiskFormat, Document, Entry, Tensors
 from hornbook.weights.model_card import model_card
 from hornbook.weights.tensor_files import WEIGHTS, open_tensors, weight_files
 
@@ -139,7 +139,9 @@ def find_model_folder(path: Path | str) -> Path:
         raise UserError(f"'{path}' is an adapter, no whole model", hint=f"hornbook merge {path} --out DIR makes one")
     if (path / "run.toml").is_file():
         raise UserError(f"the run '{path}' has no finished model yet", hint=f"hornbook resume {path}")
-    raise UserError(f"'{path}' is neither a model folder nor a run folder", hint="train one with: hornbook quickstart")
+    inside = max(path.glob(f"*/model/{CONFIG}"), key=lambda found: found.stat().st_mtime, default=None)
+    hint = f"did you mean '{inside.parents[1]}'?" if inside else "train one with: hornbook quickstart"
+    raise UserError(f"'{path}' is neither a model folder nor a run folder", hint=hint)
 
 
 def check_seal(folder: Path) -> dict[str, Any]:
@@ -247,8 +249,12 @@ def build_model(form: DiskFormat, config: ModelConfig, state: Tensors) -> Model:
         model = form.model_class(config)
     for name, wanted in model.state_dict().items():
         if name in state and state[name].shape != wanted.shape:
-            found, expected = tuple(state[name].shape), tuple(wanted.shape)
-            raise UserError(f"'{name}' in {WEIGHTS} has the shape {found}, but {CONFIG} asks for {expected}")
+            entries = form.entries(config) if form.entries else []
+            entry = next((entry for entry in entries if entry.ours == name), Entry(name, (name,)))
+            found, expected = (
+                tuple(shape)[:: -1 if entry.transposed else 1] for shape in (state[name].shape, wanted.shape)
+            )
+            raise UserError(f"'{entry.theirs[0]}' has the shape {found}, but {CONFIG} asks for {expected}")
     if set(state) != set(model.state_dict()):
         odd = min(set(state) ^ set(model.state_dict()))
         raise UserError(f"{WEIGHTS} and {CONFIG} disagree about the tensor '{odd}'")

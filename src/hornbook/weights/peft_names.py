@@ -22,6 +22,7 @@ PREFIX = "base_model.model."  # PEFT wraps the model twice
 SUFFIXES = (".lora_A.weight", ".lora_B.weight")
 HEAD = "score.weight"  # of a classifier, in all architectures that we write
 HEAD_MODULES = ("classifier", "score")  # what PEFT takes for a classifier's head
+CLASSIFIES = "SEQ_CLS"  # the task_type of a classifier
 ONLY: Mapping[str, tuple[Any, ...]] = {
     "peft_type": ("LORA",),
     "task_type": (None, "CAUSAL_LM"),
@@ -75,7 +76,7 @@ def settings_of(corrections: Corrections, entries: Iterable[Entry], base: str, *
     theirs = [name for entry in entries if entry.ours.removesuffix(".weight") in corrections for name in entry.theirs]
     return {
         "peft_type": "LORA",
-        "task_type": "SEQ_CLS" if classifier else "CAUSAL_LM",
+        "task_type": CLASSIFIES if classifier else "CAUSAL_LM",
         "base_model_name_or_path": base,
         "r": rank,
         "lora_alpha": int(alpha) if alpha == int(alpha) else alpha,
@@ -106,6 +107,23 @@ def from_disk(tensors: Stored, settings: Document, entries: Iterable[Entry]) -> 
     if parts:
         raise UserError(f"the adapter corrects '{min(parts)}', which is no matrix of this model")
     return found
+
+
+def head_and_body(tensors: Stored, settings: Document) -> tuple[Tensor, Tensors, Document]:
+    """A classifier's adapter: its head (K, C), and tensors and settings of the corrections alone.
+
+    Errors: `UserError` where the head is missing, or is no matrix, or more than the head was trained whole.
+    """
+    kept = settings.get("modules_to_save")
+    if not set(kept or ()) <= set(HEAD_MODULES):
+        raise _not_implemented("modules_to_save", kept, [repr(list(HEAD_MODULES))])
+    body: Tensors = {name: tensors[name] for name in tensors if name != PREFIX + HEAD}
+    if PREFIX + HEAD not in tensors:
+        raise UserError(f"the adapter lacks the classifier's head '{PREFIX + HEAD}'")
+    head = tensors[PREFIX + HEAD]
+    if head.ndim != 2:
+        raise UserError(f"the adapter's head has the shape {tuple(head.shape)}, but is a matrix of classes x width")
+    return head, body, {**settings, "task_type": None, "modules_to_save": None}
 
 
 def require_implemented(settings: Document) -> None:

@@ -17,6 +17,11 @@ from hornbook.weights.disk_format import Unread
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"  # which file holds which tensor, where they are too big for one
+CONVERT = (
+    "take a safetensors release, or convert it where nothing can be harmed: "
+    "safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'model.safetensors')"
+)
+PROTOCOLS = (b"\2", b"\3", b"\4", b"\5")  # of pickles, the byte after 0x80
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")  # reading one runs whatever program it holds
 
 
@@ -67,6 +72,8 @@ def _names(path: Path) -> list[str]:
         with safe_open(path, framework="pt") as file:
             return list(file.keys())
     except safetensors.SafetensorError as error:
+        if _is_pickle(path):
+            raise UserError(f"'{path}' is a pickle, which can run programs and is never opened", hint=CONVERT) from None
         raise UserError(f"'{path}' is damaged: {error}", hint="fetch it again; it may be cut short") from None
 
 
@@ -76,13 +83,19 @@ def _read(path: Path, name: str) -> Tensor:
     return tensor
 
 
+def _is_pickle(path: Path) -> bool:
+    """Whether a file that isn't safetensors begins as a pickle does, or as the archive in which torch.save puts one."""
+    with open(path, "rb") as file:
+        head = file.read(4)
+    return head == b"PK\x03\x04" or (head[:1] == b"\x80" and head[1:2] in PROTOCOLS and head[2:3] > b"\0")
+
+
 def _missing(folder: Path, name: str) -> UserError:
     pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
     if pickles:
         return UserError(
             f"'{folder / name}' is missing, and '{pickles[0]}' is a pickle, which can run programs and is never opened",
-            hint="take a safetensors release, or convert it where nothing can be harmed: "
-            "safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'model.safetensors')",
+            hint=CONVERT,
         )
     return UserError(
         f"'{folder / name}' is missing", hint="weights are read from safetensors files only, never from pickles"

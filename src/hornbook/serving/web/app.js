@@ -2,13 +2,15 @@
 import { card, element, fail, forget, keyNeeded, say } from './page.js';
 
 const VIEWS = ['chat', 'write', 'tokens', 'attention', 'layers', 'training', 'origins'];
+const OF_A_CLASSIFIER = ['classify', 'training'];
 const NAMES = { origins: 'Where from' };
 const view = document.getElementById('view');
 let leave = () => {};
+let views = VIEWS;
 
 function place() {
   const [name, query = ''] = decodeURI(location.hash.slice(1)).split(/\?(.*)/s);
-  return { name: VIEWS.includes(name) ? name : VIEWS[0], params: new URLSearchParams(location.hash.split(/\?(.*)/s)[1] ?? query) };
+  return { name: views.includes(name) ? name : views[0], params: new URLSearchParams(location.hash.split(/\?(.*)/s)[1] ?? query) };
 }
 
 async function open() {
@@ -35,6 +37,7 @@ async function open() {
 async function start() {
   try {
     const model = await card();
+    if (model.kind === 'classifier') views = OF_A_CLASSIFIER;
     if (model.waiting && !location.hash) location.replace('#training');
     const size = model.parameters ? `, ${model.parameters.toLocaleString('en')} parameters, context ${model.context_length}` : '';
     document.getElementById('model').textContent = `${model.name} (${model.kind}${size})`;
@@ -43,7 +46,7 @@ async function start() {
     fail(view, error);
     return;
   }
-  document.getElementById('tabs').replaceChildren(...VIEWS.map((name) =>
+  document.getElementById('tabs').replaceChildren(...views.map((name) =>
     element('li', {}, element('a', { href: `#${name}`, 'data-view': name }, NAMES[name] ?? name[0].toUpperCase() + name.slice(1)))));
   addEventListener('hashchange', open);
   await open();

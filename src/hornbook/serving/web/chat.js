@@ -1,4 +1,4 @@
-import { address, element, events, fail, remember, samplers, say } from './page.js';
+import { address, element, events, fail, post, remember, samplers, say } from './page.js';
 
 export const title = 'Chat';
 export const explain = 'A conversation with the model, each turn read together with those before it. A model that was never taught to converse simply writes on from your text.';
@@ -40,6 +40,14 @@ export function render(root, params, model) {
     draw();
     field.focus();
   }
+  // What a model that doesn't converse writes on from: the whole text, or its end where that doesn't fit into the context.
+  async function end(asked) {
+    const text = asked.map((one) => one.content).join('');
+    const { tokens } = await post('/view/tokens', { text }, running.signal);
+    if (tokens.length < model.context_length) return text;
+    trouble.append(element('p', { class: 'quiet' }, 'The context is full: the model no longer reads the beginning.'));
+    return tokens.slice(-Math.ceil(model.context_length / 2)).map((token) => token.id);
+  }
   async function answer() {
     running = new AbortController();
     trouble.replaceChildren();
@@ -52,7 +60,7 @@ export function render(root, params, model) {
     try {
       const body = model.chat
         ? { messages: [...(system.value ? [{ role: 'system', content: system.value }] : []), ...asked] }
-        : { prompt: asked.map((one) => one.content).join(''), max_tokens: Math.min(200, model.context_length) };
+        : { prompt: await end(asked), max_tokens: Math.min(200, model.context_length) };
       const path = model.chat ? '/v1/chat/completions' : '/v1/completions';
       let left = 0;
       for await (const event of events(path, { ...body, ...sampling.read() }, running.signal)) {

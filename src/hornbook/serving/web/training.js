@@ -6,10 +6,11 @@ import { listed, Run } from './runs.js';
 export const title = 'Training';
 export const explain = 'How a model learns: its loss falls, on the text that it trains on and on text that it never sees, and what it writes gets better. The dashed line is what counting pairs of tokens reaches; the slider below lets the same prompt be written by the model as it was at each checkpoint.';
 
-const LIVE_SECONDS = 1, QUIET_SECONDS = 5, SAMPLES = 3, ROWS = 30;
+const LIVE_SECONDS = 1, QUIET_SECONDS = 5, LOOKS = 3, SAMPLES = 3, ROWS = 30;
 
-export async function render(root, params) {
+export async function render(root, params, model) {
   const known = await listed();
+  if (!known.runs.length && model.waiting) return soon(root, () => render(root, params, model));
   if (!known.runs.length) {
     root.append(element('p', {}, 'This model does not lie in a folder of runs, so nothing is known of its training. hornbook serve RUN, with the folder of a training, shows it.'));
     return undefined;
@@ -18,8 +19,9 @@ export async function render(root, params) {
   const first = known.runs.includes(asked) ? asked : known.shown;
   let runs = [new Run(first), ...(known.runs.includes(other) && other !== first ? [new Run(other)] : [])];
   const names = [...new Set([first, ...known.runs])];
-  const choose = element('select', { id: 'run' }, ...names.map((name) => element('option', { value: name, selected: name === first }, name)));
+  const choose = element('select', { id: 'run' });
   const beside = element('select', { id: 'beside' });
+  const second = element('label', { for: 'beside' }, 'Beside it', beside);
   const log = element('input', { type: 'checkbox', id: 'log', checked: params.get('x') === 'log' });
   const trouble = element('div');
   const status = element('div', { class: 'status' });
@@ -31,25 +33,39 @@ export async function render(root, params) {
   const again = replay(params, () => runs, address);
   root.append(
     element('div', { class: 'row' }, element('label', { for: 'run' }, 'Run', choose),
-      names.length > 1 ? element('label', { for: 'beside' }, 'Beside it', beside) : undefined,
-      element('label', { class: 'tick' }, log, ' stretch the first steps (logarithm)')),
+      second, element('label', { class: 'tick' }, log, ' stretch the first steps (logarithm)')),
     trouble, status, losses.node, element('div', { class: 'beside' }, speeds.node, rates.node),
     element('details', {}, element('summary', {}, 'The numbers as a table'), numbers),
     element('h2', {}, 'What it writes on the way'), samples, again.node);
-  let timer, left = false, drawn = '';
+  let timer, left = false, drawn = '', looks = 0, following = !asked;
 
   function options() {
+    second.hidden = names.length < 2;
+    choose.replaceChildren(...names.map((name) => element('option', { value: name, selected: name === runs[0].name }, name)));
     beside.replaceChildren(element('option', { value: '' }, 'nothing'), ...names.filter((name) => name !== runs[0].name)
       .map((name) => element('option', { value: name, selected: name === runs[1]?.name }, name)));
   }
   function address() {
     remember('training', { run: runs[0].name === known.shown ? '' : runs[0].name, beside: runs[1]?.name ?? '', x: log.checked ? 'log' : '', ...again.address() });
   }
+  // Runs that have begun since; the page goes on to one, unless the reader has chosen another.
+  async function begun() {
+    const found = await listed();
+    const fresh = found.runs.filter((name) => !names.includes(name));
+    if (left || !fresh.length) return;
+    names.push(...fresh);
+    known.shown = found.shown;
+    if (following && fresh.includes(found.shown)) runs = [new Run(found.shown), ...runs.slice(1)];
+    options();
+    address();
+  }
   async function look() {
     clearTimeout(timer);
     if (left || !root.isConnected) return;
     if (!document.hidden) {
       try {
+        looks += 1;
+        if (looks % LOOKS === 0) await begun();
         for (const run of [...runs]) {
           if (!run.facts || run.stale) { run.stale = false; await run.open(Boolean(run.facts), draw); }
           while (await run.look());
@@ -84,8 +100,8 @@ export async function render(root, params) {
     address();
     look();
   }
-  choose.addEventListener('change', () => change([new Run(choose.value), ...runs.slice(1).filter((run) => run.name !== choose.value)]));
-  beside.addEventListener('change', () => change([runs[0], ...(beside.value ? [new Run(beside.value)] : [])]));
+  choose.addEventListener('change', () => { following = false; change([new Run(choose.value), ...runs.slice(1).filter((run) => run.name !== choose.value)]); });
+  beside.addEventListener('change', () => { following = false; change([runs[0], ...(beside.value ? [new Run(beside.value)] : [])]); });
   log.addEventListener('change', () => { address(); draw(); });
   document.addEventListener('visibilitychange', look);
   options();
@@ -96,6 +112,22 @@ export async function render(root, params) {
     document.removeEventListener('visibilitychange', look);
     [losses, speeds, rates, again].forEach((one) => one.leave());
   };
+}
+
+// Before the first run is there: its text is being made ready.
+function soon(root, again) {
+  let timer, leave = () => {}, left = false;
+  root.append(element('p', { role: 'status' }, 'Nothing trains here yet: the text is being made ready. This page goes on by itself.'));
+  async function look() {
+    const found = await listed().catch(() => ({ runs: [] }));
+    if (left) return;
+    if (!found.runs.length) { timer = setTimeout(look, 1000 * LIVE_SECONDS); return; }
+    root.replaceChildren();
+    const next = (await again()) ?? (() => {});
+    if (left) next(); else leave = next;
+  }
+  look();
+  return () => { left = true; clearTimeout(timer); leave(); };
 }
 
 const number = (value, digits) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
