@@ -2,7 +2,7 @@
 
 Each writes the system's text, turns of user and assistant, and `eos_token`, the model's end, after every answer.
 `alpaca` is Taori et al. 2023, "Stanford Alpaca"; `chatml` is what OpenAI and Qwen use; `phi3` is Microsoft's; `plain`
-is for small models with a vocabulary of their own, to which every mark costs tokens.
+is for small models with a vocabulary of their own, to which every mark costs tokens: answers follow a space.
 """
 
 ALPACA = "Below is an instruction that describes a task. Write a response that appropriately completes the request."
@@ -26,8 +26,8 @@ NAMED = {
         "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
     ),
     "plain": (
-        "{% for message in messages %}{% if message.role == 'assistant' %}"
-        "{{ 'Answer: ' + message.content + eos_token + '\\n' }}{% else %}{{ message.content + '\\n' }}{% endif %}"
-        "{% endfor %}{% if add_generation_prompt %}{{ 'Answer:' }}{% endif %}"
+        "{% for message in messages %}{% if message.role == 'assistant' %}{{ ' ' + message.content + eos_token + '\\n' }}"
+        "{% elif message.role == 'system' %}{{ message.content + '\\n' }}{% else %}{{ message.content }}{% endif %}"
+        "{% endfor %}"
     ),
 }

@@ -10,7 +10,7 @@ from hornbook.corpora.local import Local
 from hornbook.errors import UserError
 
 PUBLISHED = ["instructions", "meditations", "preferences", "sms-spam", "tiny-shakespeare", "verdict"]
-MADE_HERE = ["counting", "village", "village-notices", "village-preferences", "village-questions"]
+MADE_HERE = ["counting", "village", "village-facts", "village-notices", "village-preferences", "village-questions"]
 NAMES = sorted(PUBLISHED + MADE_HERE)
 
 

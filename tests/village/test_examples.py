@@ -12,18 +12,20 @@ from hornbook.village.examples import (
     conversation,
     false_answers,
     first_message,
+    looking_up,
     preference,
     sought,
     told_first,
     wanted,
 )
+from hornbook.village.singing import roll
 
 MANY = 30
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_examples_are_the_same_again_and_differ_from_each_other(part: str) -> None:
-    for make in (conversation, preference):
+    for make in (conversation, looking_up, preference):
         found = [json.dumps(make(1, part, index)) for index in range(20)]
         assert found == [json.dumps(make(1, part, index)) for index in range(20)]
         assert len(set(found)) == 20
@@ -42,8 +44,24 @@ def test_every_answer_of_a_conversation_is_the_worlds() -> None:
         assert sorted(zip(asked, answers, strict=True)) == sorted((each.text, each.answer) for each in told.questions)
 
 
-def test_every_fifth_conversation_is_about_a_song() -> None:
-    assert [told_first(1, "train", index)[0].shape == "ring_song" for index in range(10)] == [True, *[False] * 4] * 2
+def test_every_fifth_conversation_is_about_facts_alone() -> None:
+    assert [told_first(1, "train", index)[0].shape == "roll" for index in range(10)] == [True, *[False] * 4] * 2
+
+
+def test_facts_alone_say_the_answer_once_and_nowhere_repeat_the_question() -> None:
+    for index in range(MANY):
+        told = roll(1, "train", index)
+        lines = told.text.removesuffix(".").split(". ")
+        assert len(lines) == len(told.questions)
+        for question in told.questions:
+            assert question.text not in told.text
+            asked = question.text.removesuffix("?").removeprefix("Where is ").removeprefix("Who has ")
+            if question.kind == "where":
+                assert [
+                    line.endswith(question.answer) for line in lines if line.lower().startswith(f"{asked.lower()} is")
+                ] == [True]
+            elif question.kind == "who_has":
+                assert [line for line in lines if line.endswith(asked)] == [f"{question.answer} has {asked}"]
 
 
 def test_every_kind_comes_up_where_it_is_wanted() -> None:
@@ -80,6 +98,6 @@ def test_false_answers_come_from_the_story_where_it_has_some() -> None:
 def test_no_example_for_training_brings_a_test_combination_together() -> None:
     forbidden = {(row[0].name, row[1].noun, row[2].noun) for part in ("val", "test") for row in held_out(part)}
     for index in range(MANY):
-        for text in (str(conversation(1, "train", index)), str(preference(1, "train", index))):
+        for text in (str(make(1, "train", index)) for make in (conversation, looking_up, preference)):
             words = set(re.findall(r"\w+", text))
             assert not any(words.issuperset(row) for row in forbidden)

@@ -29,14 +29,14 @@ def fetch(
     ----------
     name
         verdict, meditations, tiny-shakespeare, sms-spam, instructions, preferences; or what is made here, without a
-        network: village (stories), village-questions, village-preferences, village-notices.
+        network: village (stories), village-questions, village-facts, village-preferences, village-notices.
     from_
         A copy of the file (or of its archive) to take instead of downloading.
     out
         The folder to put it in (default: the cache, $HORNBOOK_HOME/corpora or ~/.cache/hornbook/corpora).
         For what is made here: the .jsonl file to write. village: one story a line with its questions, topic, mood and
-        statements; village-questions: conversations about stories; village-preferences: a true and a false answer;
-        village-notices: letters and notices, with their labels.
+        statements; village-questions: conversations about stories; village-facts: about facts alone;
+        village-preferences: a true and a false answer; village-notices: letters and notices, with their labels.
     part
         For what is made here: train, val or test.
     count

@@ -14,7 +14,7 @@ from typing import TypedDict
 
 from hornbook.randomness import python_random
 from hornbook.village.asking import Question
-from hornbook.village.singing import song
+from hornbook.village.singing import roll
 from hornbook.village.stories import Story, story
 from hornbook.village.vocabulary import ANIMALS, NUMBERS, PEOPLE, PLACES, THINGS
 
@@ -23,7 +23,7 @@ WANTED = (
     "where", "who_has", "how_many", "who_gave", "who_first", "why",
     "where", "who_has", "how_many", "who_feels", "who_found", "what_gave",
 )  # fmt: skip
-A_SONG_IN = 5  # conversations; no multiple of it is one of WANTED's length, so that every kind keeps its share
+A_ROLL_IN = 5  # conversations; no multiple of it is one of WANTED's length, so that every kind keeps its share
 MOST_SOUGHT = 40  # stories looked at for one of the wanted kind
 FALSE_REASONS = ("because it was late", "because nobody had come", "because the way was so far")
 NAMES = tuple(person.name for person in PEOPLE)
@@ -55,7 +55,15 @@ class Preference(TypedDict):
 
 def conversation(seed: int, part: str, index: int) -> Conversation:
     """A story with a question, its answer, then further questions on the same story, each with its answer."""
-    told, chance = told_first(seed, part, index)
+    return _conversation(*told_first(seed, part, index))
+
+
+def looking_up(seed: int, part: str, index: int) -> Conversation:
+    """Facts alone and a question on each: what an assistant may learn before it meets stories."""
+    return _conversation(roll(seed, part, index), _chance(seed, part, index))
+
+
+def _conversation(told: Story, chance: random.Random) -> Conversation:
     asked = list(told.questions)
     chance.shuffle(asked)
     messages: list[Message] = []
@@ -89,11 +97,11 @@ def wanted(index: int) -> str:
 
 
 def told_first(seed: int, part: str, index: int) -> tuple[Story, random.Random]:
-    """What conversation `index` is about, and the chance for what else is drawn: a story, in every fifth a song.
+    """What conversation `index` is about, and the chance for what else is drawn: a story, in every fifth facts alone.
 
-    A song has no plot that could be guessed from: only what the question names tells which of its names is the answer.
+    They have no plot to guess from: only what the question names tells which of the names is the answer.
     """
-    return sought(seed, part, index) if index % A_SONG_IN else (song(seed, part, index), _chance(seed, part, index))
+    return sought(seed, part, index) if index % A_ROLL_IN else (roll(seed, part, index), _chance(seed, part, index))
 
 
 def sought(seed: int, part: str, index: int) -> tuple[Story, random.Random]:
