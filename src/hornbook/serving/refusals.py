@@ -24,6 +24,10 @@ def add_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            reason = str(first["ctx"]["error"]).lower()
+            wrong = Problem(400, f"the body is not JSON: {reason} at character {first['loc'][-1]}", code="invalid_json")
+            return JSONResponse(wrong.body(), wrong.status)
         place = ".".join(str(part) for part in first["loc"] if part != "body")
         message = str(first["msg"]).removeprefix("Value error, ")
         wrong = Problem(400, f"{place}: {message}" if place else message, place or None, "invalid_value")
