@@ -70,12 +70,12 @@ def test_offline_the_cache_folder_is_the_one_that_tiktoken_uses(monkeypatch: pyt
 def test_what_is_not_here_is_not_fetched(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is absent or damaged, a cache that is switched off: each time tiktoken would ask the network."""
     monkeypatch.setattr(tiktoken, "get_encoding", lambda name: pytest.fail("it was asked for"))
-    assert _named.pieces_where_here("cl100k_base", "a") is None
+    assert _named.encoding_where_here("cl100k_base") is None
     (offline / "9b5ad71b2ce5302211f9c61530b329a4922fc6a4").write_bytes(b"damaged")
-    assert _named.pieces_where_here("cl100k_base", "a") is None
+    assert _named.encoding_where_here("cl100k_base") is None
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")
     monkeypatch.setenv("DATA_GYM_CACHE_DIR", str(offline))
-    assert _named.pieces_where_here("cl100k_base", "a") is None
+    assert _named.encoding_where_here("cl100k_base") is None
 
 
 def check_ids(tokenizer: Tokenizer, name: str, tmp_path: Path) -> None:
@@ -108,8 +108,12 @@ def test_gpt2(shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatc
     ids = [33901, 86, 343, 86, 220, 50256, 220, 959, 13]
     assert tokenizer.encode("Akwirw <|endoftext|> ier.", allow_special=True) == ids
     text = "It's naïve: 1862 😀<|endoftext|>"
-    pieces = [(token, tokenizer.decode_bytes([token])) for token in tokenizer.encode(text)]
-    assert _named.pieces_where_here("gpt2", text) == pieces
+    encoding = _named.encoding_where_here("gpt2")
+    assert encoding is not None
+    assert encoding.encode_ordinary(text) == tokenizer.encode(text)
+    assert [encoding.decode_single_token_bytes(token) for token in tokenizer.encode(text)] == [
+        tokenizer.decode_bytes([token]) for token in tokenizer.encode(text)
+    ]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from hornbook.village.examples import (
     told_first,
     wanted,
 )
-from hornbook.village.singing import roll
+from hornbook.village.roll import roll
 
 MANY = 30
 

@@ -34,12 +34,11 @@ PRETRAINING_SHARE = 0.2  # of the time: enough for the words; what looks up lies
 CONTEXT = 512  # a story with all its questions, and room for more
 TEMPLATE = "plain"
 CONVERSATIONS_A_STEP = 8
-TOKENS_A_CONVERSATION = 230  # about, padding included
+TOKENS_A_CONVERSATION = 210  # about, padding included
 FACTS_SHARE = 0.1  # of the fine-tuning, at most; on them it learns in a hundred steps what stories alone hardly teach
 FACTS_A_STEP = 24
-TOKENS_OF_FACTS = 110  # about, padding included
+TOKENS_OF_FACTS = 100  # about, padding included
 MOST_STEPS_OF_FACTS = 100
-READ = 2  # times that each conversation is read: telling a fresh one takes as long as learning from three
 LOOKS = 5  # evaluations on the way
 ANOTHER = 1000  # number of a test story that is none of the 200
 
@@ -73,15 +72,15 @@ class ChatQuickstart:
 
     def _finetune(self, base: Measured, seconds: float) -> Path:
         """Teach the model to look up facts, then to answer about stories, for about `seconds`; the assistant's folder."""
-        steps = int(seconds * FACTS_SHARE * base.tokens_per_second / (FACTS_A_STEP * TOKENS_OF_FACTS))
-        steps = min(MOST_STEPS_OF_FACTS, max(LEAST_STEPS, steps))
+        a_step = FACTS_A_STEP * TOKENS_OF_FACTS / base.tokens_per_second  # seconds
+        steps = min(MOST_STEPS_OF_FACTS, max(LEAST_STEPS, int(seconds * FACTS_SHARE / a_step)))
         talk(f"\nfacts: writing {steps * FACTS_A_STEP:,} lists of who has what and where")
         facts = VillageFacts(steps * FACTS_A_STEP, self.seed + 1).write(self.out / "facts.jsonl")
         able = self._teach(facts_layer(base.folder, facts, steps, self.seed), self.out / "facts", None)
-        left = seconds - steps * FACTS_A_STEP * TOKENS_OF_FACTS / base.tokens_per_second
+        left = max(seconds * (1 - FACTS_SHARE), seconds - steps * a_step)
         learned = max(LEAST_STEPS * CONVERSATIONS_A_STEP, int(left * base.tokens_per_second / TOKENS_A_CONVERSATION))
-        talk(f"\nchat: writing {learned // READ:,} conversations about other stories")
-        questions = Conversations(learned // READ, self.seed + 1).write(self.out / "questions.jsonl")
+        talk(f"\nchat: writing {learned:,} conversations about other stories")
+        questions = Conversations(learned, self.seed + 1).write(self.out / "questions.jsonl")
         layer = chat_layer(able, questions, learned // CONVERSATIONS_A_STEP, self.seed)
         return self._teach(layer, self.out / "chat", LOOKING * left)
 

@@ -67,6 +67,14 @@ class GeneratedCorpus(Corpus):
             yield Document(text, f"{self.name}/{part}/{index}", 0, len(text.encode()))
 
 
+class ConversationCorpus(GeneratedCorpus):
+    """Its examples are `{"messages": [...]}`."""
+
+    def text_of(self, example: Mapping[str, Any]) -> str:
+        """What was said, one message after the other."""
+        return "\n".join(message["content"] for message in example["messages"])
+
+
 def village_code() -> str:
     """A fingerprint of the source code that tells stories."""
     import hornbook.village

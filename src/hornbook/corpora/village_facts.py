@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hornbook.corpora._generated import GeneratedCorpus
+from hornbook.corpora._generated import ConversationCorpus
 from hornbook.village.examples import looking_up
 
 
-class VillageFacts(GeneratedCorpus):
+class VillageFacts(ConversationCorpus):
     """`{"messages": [...]}`: who has what and where in a row, then a question on each, with its answer."""
 
     name = "village-facts"
@@ -17,7 +17,3 @@ class VillageFacts(GeneratedCorpus):
     def example(self, part: str, index: int) -> Mapping[str, Any]:
         """Conversation `index`."""
         return looking_up(self.seed, part, index)
-
-    def text_of(self, example: Mapping[str, Any]) -> str:
-        """What was said, one message after the other."""
-        return "\n".join(message["content"] for message in example["messages"])

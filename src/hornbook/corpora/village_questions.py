@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hornbook.corpora._generated import GeneratedCorpus
+from hornbook.corpora._generated import ConversationCorpus
 from hornbook.village.examples import conversation
 
 
-class VillageQuestions(GeneratedCorpus):
+class VillageQuestions(ConversationCorpus):
     """`{"messages": [...]}`: a story with a question, its answer, then further questions on the same story."""
 
     name = "village-questions"
@@ -17,7 +17,3 @@ class VillageQuestions(GeneratedCorpus):
     def example(self, part: str, index: int) -> Mapping[str, Any]:
         """Conversation `index`."""
         return conversation(self.seed, part, index)
-
-    def text_of(self, example: Mapping[str, Any]) -> str:
-        """What was said, one message after the other."""
-        return "\n".join(message["content"] for message in example["messages"])

@@ -36,9 +36,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.model, self.num_classes, self.pooling = model, num_classes, pooling
         weight = next(model.parameters())
-        with evaluating(model):
-            width = model.hidden(torch.zeros(1, 1, dtype=torch.int64, device=weight.device)).shape[-1]
-        self.head = nn.Linear(width, num_classes, bias=False)
+        self.head = nn.Linear(model.width(), num_classes, bias=False)
         nn.init.normal_(self.head.weight, std=INITIAL_STD, generator=generator)
         self.head.to(weight.device, weight.dtype)
 

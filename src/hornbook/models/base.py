@@ -101,6 +101,12 @@ class Model(nn.Module, ABC):
                 hook.remove()
         return seen
 
+    def width(self) -> int:
+        """How many numbers a hidden vector has, C, whatever the config calls it."""
+        with evaluating(self):
+            token = torch.zeros(1, 1, dtype=torch.int64, device=next(self.parameters()).device)
+            return self.hidden(token).shape[-1]
+
     def num_parameters(self) -> int:
         """How many numbers are trained; a matrix used twice (tied) counts once."""
         return sum(parameter.numel() for parameter in self.parameters())

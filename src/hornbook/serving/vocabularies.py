@@ -7,16 +7,19 @@ import threading
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
 from hornbook.files import sha256_of
 from hornbook.serving.inside import pieces
 from hornbook.serving.runs import Runs
 from hornbook.tokenizers._growth import at_size, sizes
-from hornbook.tokenizers._named import pieces_where_here
+from hornbook.tokenizers._named import encoding_where_here
 from hornbook.tokenizers.base import FILE_NAME, Tokenizer, load_tokenizer, require_unicode, tokenizer_hash
 from hornbook.tokenizers.word import Word, words
+
+if TYPE_CHECKING:
+    import tiktoken
 
 COMPARED = 1000  # letters of a text
 PUBLIC = {
@@ -45,13 +48,20 @@ class Vocabularies:
         require_unicode(text)
         with self._lock:
             grown = [{"pieces": size, "tokens": pieces(small.encode(text), small)} for size, small in self._smaller]
+            public = [_public_row(name, encoding, text) for name, encoding in self._public]
             others = [_row(name, _about(name, one), one, text) for name, one in self._of_runs()]
-        return {"letters": len(text), "sizes": grown, "rows": [*_plain(text, self.own), *_public(text), *others]}
+        return {"letters": len(text), "sizes": grown, "rows": [*_plain(text, self.own), *public, *others]}
 
     @cached_property
     def _smaller(self) -> list[tuple[int, Tokenizer]]:
         """What the own vocabulary was at 256, 512, 1,024 ... pieces and is; none of a kind that didn't grow."""
         return [(size, at_size(self.own, size)) for size in doublings(sizes(self.own))]
+
+    @cached_property
+    def _public(self) -> "list[tuple[str, tiktoken.Encoding]]":
+        """The public vocabularies that lie on this machine: their files are read, and their hashes taken, once."""
+        found = [(name, encoding_where_here(name)) for name in PUBLIC]
+        return [(name, encoding) for name, encoding in found if encoding is not None]
 
     @cached_property
     def _own_hash(self) -> str:
@@ -108,18 +118,10 @@ def _plain(text: str, own: Tokenizer) -> list[Row]:
     ]
 
 
-def _public(text: str) -> list[Row]:
-    """By the vocabularies that lie on this machine."""
-    found = [(name, about, pieces_where_here(name, text)) for name, about in PUBLIC.items()]
-    return [
-        {
-            "name": name,
-            "about": about,
-            "tokens": [{"id": token, "text": piece.decode("utf-8", errors="replace")} for token, piece in cut],
-        }
-        for name, about, cut in found
-        if cut is not None
-    ]
+def _public_row(name: str, encoding: "tiktoken.Encoding", text: str) -> Row:
+    cut = [(token, encoding.decode_single_token_bytes(token)) for token in encoding.encode_ordinary(text)]
+    tokens = [{"id": token, "text": piece.decode("utf-8", errors="replace")} for token, piece in cut]
+    return {"name": name, "about": PUBLIC[name], "tokens": tokens}
 
 
 def _row(name: str, about: str, tokenizer: Tokenizer, text: str) -> Row:

@@ -9,11 +9,15 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hornbook.errors import UserError, unknown
 from hornbook.files import sha256_of
 from hornbook.tokenizers._byte_level import Parts
 from hornbook.tokenizers._merges import parents
+
+if TYPE_CHECKING:
+    import tiktoken
 
 HOST = "https://openaipublic.blob.core.windows.net"
 
@@ -60,14 +64,11 @@ def is_here(name: str) -> bool:
     return all(place.exists() and sha256_of(place) == sha256 for place, sha256 in places)
 
 
-def pieces_where_here(name: str, text: str) -> list[tuple[int, bytes]] | None:
-    """The ids of a text with their bytes, as `load` gives them but without its merges; None where `is_here` says no."""
+def encoding_where_here(name: str) -> "tiktoken.Encoding | None":
+    """tiktoken's own encoder, with the ids that `load` gives but without its merges; None where `is_here` says no."""
     import tiktoken
 
-    if not is_here(name):
-        return None
-    encoding = tiktoken.get_encoding(name)
-    return [(token, encoding.decode_single_token_bytes(token)) for token in encoding.encode_ordinary(text)]
+    return tiktoken.get_encoding(name) if is_here(name) else None
 
 
 def _place_of(file: str) -> Path:

@@ -14,7 +14,7 @@ from typing import TypedDict
 
 from hornbook.randomness import python_random
 from hornbook.village.asking import Question
-from hornbook.village.singing import roll
+from hornbook.village.roll import roll
 from hornbook.village.stories import Story, story
 from hornbook.village.vocabulary import ANIMALS, NUMBERS, PEOPLE, PLACES, THINGS
 

@@ -7,14 +7,9 @@ at all. A song has little else than names, things, places and numbers, each of t
 before is worth learning here, and what is learned serves the stories. Words that no song has are copied far later.
 """
 
-import random
-
-from hornbook.randomness import python_random
-from hornbook.village.asking import Question, choose
-from hornbook.village.casting import ANY, Cast, draw_cast
+from hornbook.village.asking import choose
+from hornbook.village.roll import drawn_facts
 from hornbook.village.stories import Story
-from hornbook.village.vocabulary import GOODS, NUMBERS
-from hornbook.village.world import Be, Gain, Own, World
 
 BEGINNINGS = (
     "The children stood in a circle and sang.",
@@ -25,7 +20,6 @@ BEGINNINGS = (
     "They clapped their hands and sang.",
 )
 FEWEST_FACTS, MOST_FACTS = 4, 5
-FEWEST, MOST = 2, 12  # of some goods
 
 
 def song(seed: int, part: str, index: int) -> Story:
@@ -33,7 +27,7 @@ def song(seed: int, part: str, index: int) -> Story:
 
     It keeps the rule of the stories: no name, thing and place of another part come together.
     """
-    world, cast, facts, chance = _drawn(seed, part, index, "song")
+    world, cast, facts, chance = drawn_facts(seed, part, index, "song")
     chance.shuffle(facts)
     facts = facts[: chance.randint(FEWEST_FACTS, MOST_FACTS)]
     said = [f"{line}, {line}." for line, _ in facts]
@@ -44,43 +38,3 @@ def song(seed: int, part: str, index: int) -> Story:
     _, statements = choose(world, text, chance)
     questions = tuple(question for _, question in facts)
     return Story(text, questions, "singing", "glad", statements, "ring_song", cast.combination)
-
-
-def roll(seed: int, part: str, index: int) -> Story:
-    """Facts alone, each said once: "Nora has the kite. Tom is at the mill. The rope is in the barn. ..."
-
-    What a song asks it answers itself, by the very words that follow the same words before. Here the answer to "Who has
-    the kite?" stands where nothing but the kite leads to it.
-    """
-    _, cast, facts, chance = _drawn(seed, part, index, "roll")
-    thing, place = cast.third, chance.choice((cast.place, cast.there, cast.far))
-    facts = [each for each in facts if str(thing) not in each[0]]
-    facts.append((f"{str(thing).capitalize()} is {place.at}", Question(f"Where is {thing}?", str(place), "where")))
-    chance.shuffle(facts)
-    facts = facts[: chance.randint(MOST_FACTS, MOST_FACTS + 2)]
-    text = " ".join(f"{line}." for line, _ in facts)
-    return Story(text, tuple(question for _, question in facts), "facts", "calm", (), "roll", cast.combination)
-
-
-def _drawn(
-    seed: int, part: str, index: int, kind: str
-) -> tuple[World, Cast, list[tuple[str, Question]], random.Random]:
-    """A world with who has what and where, and each fact of it with its question."""
-    chance = python_random(seed, f"village {kind} {part}", index)
-    cast = draw_cast(chance, part, ANY)
-    world = World()
-    singers = [cast.a, cast.b, cast.c, cast.d]
-    chance.shuffle(singers)
-    facts = []
-    for who, thing in zip(singers, (cast.thing, cast.other, cast.third), strict=False):
-        world.apply(Own(who, thing))
-        facts.append((f"{who} has {thing}", Question(f"Who has {thing}?", str(who), "who_has")))
-    for who, place in zip(chance.sample(singers, 3), (cast.place, cast.there, cast.far), strict=False):
-        world.apply(Be(who, place))
-        facts.append((f"{who} is {place.at}", Question(f"Where is {who}?", str(place), "where")))
-    for who, goods in zip(chance.sample(singers, 2), chance.sample(GOODS, 2), strict=True):
-        number = chance.randint(FEWEST, MOST)
-        world.apply(Gain(who, number, goods))
-        question = Question(f"How many {goods} does {who} have?", NUMBERS[number], "how_many")
-        facts.append((f"{who} has {goods.count(number)}", question))
-    return world, cast, facts, chance

@@ -61,11 +61,9 @@ def load_classifier_adapter(
     return model, tokenizer, Head(weight.to(device, dtype), classes, "last", length), seal.get("info", {})
 
 
-@torch.no_grad()
 def _require_width(model: Model, head: Tensor) -> None:
     """Errors: `UserError` for a head that reads other vectors than the model has."""
-    device = next(model.parameters()).device
-    width = model.hidden(torch.zeros(1, 1, dtype=torch.int64, device=device)).shape[-1]
+    width = model.width()
     if head.shape[1] != width:
         raise UserError(
             f"the adapter's head reads vectors of {head.shape[1]} numbers, the model's have {width}",

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hornbook.weights.peft_names import CLASSIFIES
+
 
 def model_card(name: str, num_parameters: int, config: Mapping[str, Any], info: Mapping[str, Any]) -> str:
     """Markdown with the header that model hubs read. Every entry of `info` becomes a section with a table.
@@ -59,7 +61,7 @@ def adapter_card(
     name: str, num_parameters: int, base: str, settings: Mapping[str, Any], info: Mapping[str, Any]
 ) -> str:
     """Markdown for an adapter folder: what it corrects, how to open it, and a section for every entry of `info`."""
-    classifies = settings["task_type"] == "SEQ_CLS"
+    classifies = settings["task_type"] == CLASSIFIES
     head = " and the head that makes a classifier of it" if classifies else ""
     opened = 'classifier = hornbook.load_classifier(".")' if classifies else 'model = hornbook.load(".")'
     opening = [
