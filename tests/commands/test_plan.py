@@ -88,9 +88,11 @@ def test_a_machine_that_is_not_here(planned: Planned, recipe: str) -> None:
 def test_a_text_that_is_not_fetched(planned: Planned) -> None:
     plan = planned("gpt2-124m", "--on", "h100")
     assert plan["parameters"] == 124_439_808
+    assert (plan["precision"], plan["assumed"]["share_of_peak"]) == ("bf16", 0.3)  # as the card would have it
     assert plan["tokens"]["train"] is plan["tokens"]["epochs"] is plan["pace"]["evaluation"] is None
     assert plan["tokens"]["note"] == "its text isn't here yet: hornbook fetch tiny-shakespeare"
-    assert planned("shakespeare-char", "--vocab-size", "66", "--on", "h100")["parameters"] == 861_824
+    small = planned("shakespeare-char", "--vocab-size", "66", "--on", "h100")
+    assert (small["parameters"], small["precision"]) == (861_824, "fp32")
 
 
 def test_without_a_text_the_steps_are_tried_on_random_tokens(planned: Planned) -> None:

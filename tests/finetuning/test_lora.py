@@ -1,5 +1,6 @@
 """LoRA: nothing changes before training, only the corrections learn, merging keeps the outputs."""
 
+import copy
 import math
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from hornbook.errors import UserError
 from hornbook.finetuning.classification import Classifier, accuracy, label_row
-from hornbook.finetuning.lora import LoRA, add_lora, linear_layers, merge_lora
+from hornbook.finetuning.lora import LoRA, add_lora, corrections, linear_layers, merge_lora, put_back
 from hornbook.finetuning.rows import in_order, pad_rows
+from hornbook.layers.quantized import QuantizedLinear
+from hornbook.models._precision import narrow
 from hornbook.models.base import Model
 
 MakeModel = Callable[[str], Model]
@@ -99,6 +102,44 @@ def test_merged_outputs_are_the_same(model: Model) -> None:
         assert merge_lora(model) == names
         assert float((model(TOKENS) - corrected).abs().max()) <= 1e-12
     assert {name: tensor.shape for name, tensor in model.state_dict().items()} == shape
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
+def test_a_correction_of_fewer_bits_learns_as_one_of_what_they_stand_for(model: Model, precision: Any) -> None:
+    """Its gradients are those on a plain model of the rounded matrices; then the matrices before rounding come back."""
+    begun, rounded = copy.deepcopy(model), copy.deepcopy(model)
+    gradients = []
+    narrow(model, precision)
+    for name, part in model.named_modules():
+        if isinstance(part, QuantizedLinear) and name != "output":
+            rounded.get_submodule(name).weight = torch.nn.Parameter(part.weight)
+    rounded.token_embedding.weight = torch.nn.Parameter(model.token_embedding(torch.arange(20)))
+    for each in (model, rounded):
+        add_lora(each, ["all"], generator=torch.Generator().manual_seed(1))
+        trained(each)
+        vectors = each.hidden(TOKENS)
+        vectors.square().sum().backward()
+        gradients.append({name: weight.grad for name, weight in each.named_parameters() if weight.requires_grad})
+    assert len(gradients[0]) == 2 * len(linear_layers(begun)) - 2 * (begun.output is not None) > 0
+    for name, gradient in gradients[
+        0
+    ].items():  # the first layer's input wants no gradient: its product is the fast one
+        assert (gradient - gradients[1][name]).norm() < 0.03 * gradients[1][name].norm(), name
+    learned = corrections(model)
+    with pytest.raises(AssertionError, match="has all its bits"):
+        merge_lora(model)
+    put_back(model, copy.deepcopy(begun))
+    with torch.no_grad():
+        add_lora(begun, ["all"])
+        for name, (down, up, _) in learned.items():
+            begun.get_parameter(f"{name}.down").copy_(down)
+            begun.get_parameter(f"{name}.up").copy_(up)
+        merge_lora(begun)
+        merge_lora(model)
+        assert torch.equal(model(TOKENS), begun(TOKENS))
+    assert {name: tensor.shape for name, tensor in model.state_dict().items()} == {
+        name: tensor.shape for name, tensor in begun.state_dict().items()
+    }
 
 
 def test_only_the_corrections_learn(model: Model) -> None:

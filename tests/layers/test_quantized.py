@@ -94,6 +94,28 @@ def test_a_gradient_passes_to_the_input(kind: type[QuantizedLinear]) -> None:
     assert not list(quantized.parameters())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_way_back_holds_no_matrix(kind: type[QuantizedLinear]) -> None:
+    """Bits are turned into a matrix and forgotten, in float32 and under autocast: else all would be held at once."""
+    quantized, held = kind(layer()), []
+    x = torch.randn(3, 64, requires_grad=True)
+
+    def remember(tensor: Tensor) -> Tensor:
+        held.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+        plain = quantized(x * x).sum()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            short = quantized(x * x).sum()
+    (plain + short).backward()
+    assert x.grad is not None
+    wanted = 2 * 2 * x.detach() * quantized.weight.sum(0)
+    assert apart(x.grad, wanted) < 0.02
+    assert all(size <= x.numel() for size in held)
+    assert not quantized.state_dict()
+
+
 def test_a_table_gives_back_its_rows() -> None:
     table = torch.randn(5, 8)
     ids = torch.tensor([[4, 0], [1, 1]])

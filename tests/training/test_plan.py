@@ -12,6 +12,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from hornbook import device
 from hornbook.errors import UserError
 from hornbook.layers.loss import next_token_loss
 from hornbook.models.base import Model, ModelConfig
@@ -176,6 +177,16 @@ JOB = Job(Llama, LLAMA, AdamW(), Training(steps=10, batch_size=16))
 
 def job(devices: int = 1, gpu: bool = False, **training: object) -> Job:
     return replace(JOB, training=Training(steps=10, batch_size=16, **training), devices=devices, gpu=gpu)
+
+
+def test_the_precision_is_that_of_the_model_it_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model made smaller until it fits may fall below the size that bf16 needs: its run would compute in fp32."""
+    monkeypatch.setattr(device, "LARGE", JOB.sizes.parameters)
+    on_units = replace(JOB, bf16_unit=True)
+    smaller = replace(on_units, config=LLAMA.model_copy(update={"num_layers": 1}))
+    assert [each.precision for each in (JOB, on_units, smaller)] == ["fp32", "bf16", "fp32"]
+    assert on_units.portion == job(precision="bf16").portion != JOB.portion
+    assert replace(on_units, training=Training(precision="fp32")).precision == "fp32"
 
 
 class TestMemory:

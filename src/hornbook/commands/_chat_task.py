@@ -52,6 +52,7 @@ def chat_task(settings: ChatSettings, base: LanguageModel, data: Path, training:
         about=parts.about(),
         save=partial(save_taught, model, {"conversations": parts.facts()}),
         report=partial(_report, model, parts, settings),
+        grown=lambda base: taught(base, settings.template, settings.new_tokens).model,
         sample=partial(_sample, model, parts.held_out[:SAMPLES], settings.answer_tokens),
     )
 

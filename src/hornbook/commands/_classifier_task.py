@@ -60,6 +60,7 @@ def classifier_task(settings: ClassifierSettings, base: LanguageModel, data: Pat
         f"{len(parts.test):,} to test, {len(parts.classes)} classes",
         save=partial(_save, asked),
         report=partial(report, asked, parts, train.cut + validation.cut + test.cut),
+        grown=lambda base: base.model,
     )
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from hornbook.config import Layer, Settings
 from hornbook.generation.generate import LanguageModel
 from hornbook.layers.loss import Batch, LossFunction
+from hornbook.models.base import Model
 from hornbook.training.update import Training
 
 Findings = tuple[dict[str, Any], list[str]]  # numbers and other JSON values by name; lines for people
@@ -26,6 +27,7 @@ class Task:
     `prepare` is called once before the first step with the model as it starts, on its device: for what depends on the
     base alone. After the last step the best weights are put into `model` and corrections added to their matrices; then
     `report(run folder)` measures, and `save(folder, info)` writes the model folder, replacing one that is there.
+    `grown` makes of a base what `model` began with: the base itself, unless its vocabulary was made larger.
     """
 
     model: nn.Module
@@ -37,6 +39,7 @@ class Task:
     about: str
     save: Callable[[Path, dict[str, Any]], object]
     report: Callable[[Path], Findings]
+    grown: Callable[[LanguageModel], Model]
     sample: Callable[[int], list[str]] | None = None
     prepare: Callable[[nn.Module], None] | None = None
 

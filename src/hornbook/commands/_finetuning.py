@@ -9,7 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from torch import nn
 
 from hornbook.commands._base import Base
 from hornbook.commands._finetune_data import find_data
@@ -21,13 +22,15 @@ from hornbook.commands._pretraining import draw_curves
 from hornbook.commands._recipe import place_of
 from hornbook.commands._sections import build_both
 from hornbook.config import Layer, Settings, build, merge
-from hornbook.device import choose_device
+from hornbook.device import WeightPrecision, choose_device
 from hornbook.discovery import find
 from hornbook.errors import UserError, unknown
 from hornbook.finetuning.classification import Classifier
-from hornbook.finetuning.lora import add_lora, corrections, merge_lora
+from hornbook.finetuning.lora import add_lora, corrections, merge_lora, put_back
 from hornbook.finetuning.trainable import parameter_table
 from hornbook.generation.generate import LanguageModel
+from hornbook.models._precision import narrow
+from hornbook.models.base import Model
 from hornbook.optimizers.base import OptimizerRecipe
 from hornbook.randomness import torch_generator
 from hornbook.training.checkpoint import folder_of, load_weights
@@ -52,11 +55,18 @@ class Common(Settings):
 
 
 class Corrections(Settings):
-    """Corrections of low rank; rank 0: none, the weights themselves train."""
+    """Corrections of low rank; rank 0: none, the weights themselves train. `base`: the bits of what is corrected."""
 
     rank: int = Field(default=0, ge=0)
     alpha: float = Field(default=16.0, gt=0)
     layers: tuple[str, ...] = ("attention.qkv", "attention.output")
+    base: WeightPrecision = "fp32"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.base != "fp32" and not self.rank:
+            raise ValueError(f"base = '{self.base}' has too few bits to be trained itself: give lora.rank, too")
+        return self
 
 
 @dataclass(frozen=True)
@@ -81,17 +91,18 @@ class Finetuning(Job):
     begun_with: Base
     data: Path
     data_hash: str
-    base: LanguageModel
+    base_info: dict[str, Any]  # and not the base itself, whose matrices would stay where fewer bits take their place
     task: Task
+    size: int  # parameters, before corrections come to them
     training: Training
     schedule: Schedule
 
     @classmethod
-    def new(cls, layer: Layer, data: Path | None, out: Path, world: World) -> Self:
+    def new(cls, layer: Layer, data: Path | None, out: Path, world: World, bf16_unit: bool = False) -> Self:
         """Paths in the settings are those of the folder that the command is given in."""
         if data is not None:
             layer = merge(layer, {"finetune": {"data": str(data)}})
-        return cls._of(check(layer), Path(), world)
+        return cls._of(check(layer), Path(), world, bf16_unit)
 
     @classmethod
     def of_run(cls, run: Path, settings: Layer) -> Self:
@@ -99,7 +110,7 @@ class Finetuning(Job):
         return cls._of(check(settings), run, None)
 
     @classmethod
-    def _of(cls, checked: Checked, home: Path, world: World | None) -> Self:
+    def _of(cls, checked: Checked, home: Path, world: World | None, bf16_unit: bool = False) -> Self:
         common, training = checked.common, checked.training
         if training.sharded:
             raise UserError("training.sharded is for pretraining: a fine-tuning keeps its whole model in each process")
@@ -108,12 +119,14 @@ class Finetuning(Job):
         checked = replace(checked, own=with_files(checked.own, checked.kind.FILES, home))
         assert begun_with.found  # the model that the run began with, before it is opened
         base = _open(begun_with.folder)
+        training = training.settled(base.model.num_parameters(), bf16_unit)
         task = checked.kind.task(checked.own, base, data, training)
         if not checked.steps_given:
             training = training.model_copy(update=_lengths(checked, task))
         if world:
             training = training.shared_by(world.size)
-        return cls(checked, begun_with, data, data_hash, base, task, training, checked.schedule)
+        size = sum(parameter.numel() for parameter in task.model.parameters())
+        return cls(checked, begun_with, data, data_hash, base.info, task, size, training, checked.schedule)
 
     @staticmethod
     def check(layer: Layer) -> Training:
@@ -143,10 +156,11 @@ class Finetuning(Job):
     def build(self, device: str, world: World) -> Parts:
         """The base's weights, with corrections that do nothing yet where these are asked for."""
         task, lora = self.task, self.checked.lora
-        if lora.rank:
-            body = task.model.model if isinstance(task.model, Classifier) else task.model  # a head trains as a whole
-            add_lora(body, lora.layers, lora.rank, lora.alpha, torch_generator(self.training.seed, "lora"))
         model = task.model.to(choose_device(device))
+        if lora.rank:
+            body = _body(model)
+            narrow(body, lora.base)
+            add_lora(body, lora.layers, lora.rank, lora.alpha, torch_generator(self.training.seed, "lora"))
         if task.prepare:
             task.prepare(model)
         optimizer = self.checked.optimizer.build(model.named_parameters())
@@ -154,10 +168,10 @@ class Finetuning(Job):
 
     def about(self, parts: Parts) -> str:
         """How much there is of the model, how much of it trains, and of the data."""
-        *_, whole = parameter_table(parts.model)
-        share = f"{whole.trained:,} of them ({whole.trained / whole.all:.1%})"
-        trained = "all of them" if whole.trained == whole.all else share
-        return f"{whole.all:,} parameters, {trained} to be trained, {self.task.about}"
+        learning = sum(parameter.numel() for parameter in parts.model.parameters() if parameter.requires_grad)
+        size = self.size + sum(down.numel() + up.numel() for down, up, _ in corrections(parts.model).values())
+        trained = "all of them" if learning == size else f"{learning:,} of them ({learning / size:.1%})"
+        return f"{size:,} parameters, {trained} to be trained, {self.task.about}"
 
     def trained(self, parts: Parts) -> list[str]:
         """A line for each part that trains, blocks together, where some of the model doesn't."""
@@ -172,10 +186,12 @@ class Finetuning(Job):
         assert best is not None
         load_weights(folder_of(run.checkpoints, best.step), task.model)
         learned = corrections(task.model)
+        if self.checked.lora.base != "fp32":
+            put_back(_body(task.model), task.grown(_open(self.begun_with.folder)))
         merge_lora(task.model)
         results, lines = task.report(run.path)
         evaluations = {"validation_loss": best.loss, "step": best.step, **results}
-        info = {**self.base.info, "finetuned": self.settings(run.path), "evaluations": evaluations}
+        info = {**self.base_info, "finetuned": self.settings(run.path), "evaluations": evaluations}
         task.save(run.model, info)
         if learned:
             lines += keep_adapter(run.path / "adapter", task.model, learned, self.begun_with.folder, run.model, info)
@@ -214,6 +230,11 @@ def _lengths(checked: Checked, task: Task) -> dict[str, int]:
     steps = max(1, math.ceil(checked.common.epochs * task.items / checked.training.batch_size))
     every = {} if "evaluate_every" in checked.training.model_fields_set else {"evaluate_every": -(-steps // LOOKS)}
     return {"steps": steps, **every}
+
+
+def _body(model: nn.Module) -> Model:
+    """What corrections are for: of a classifier the language model, since a head trains as a whole."""
+    return cast(Model, model.model if isinstance(model, Classifier) else model)
 
 
 def _open(folder: Path) -> LanguageModel:

@@ -22,9 +22,10 @@ class Job(ABC):
 
     @classmethod
     @abstractmethod
-    def new(cls, layer: Layer, data: Path | None, out: Path, world: World) -> Self:
+    def new(cls, layer: Layer, data: Path | None, out: Path, world: World, bf16_unit: bool = False) -> Self:
         """The job of a recipe, whose run is to be `out`; `data` is given where it isn't the recipe's own.
 
+        `bf16_unit`: the device of every process has one, which `training.precision = "auto"` asks for.
         Of several processes each calls it in its turn. Errors: `UserError` for what is wrong with settings or data.
         """
 

@@ -12,10 +12,10 @@ from hornbook.training.distributed import World
 from hornbook.training.update import Training
 
 
-def new_job(layer: Layer, data: Path | None, out: Path, world: World) -> Job:
+def new_job(layer: Layer, data: Path | None, out: Path, world: World, bf16_unit: bool = False) -> Job:
     """See `Job.new`; the settings say of which kind it is. What this machine lacks is said before a text is prepared."""
     _require_tools(check_settings(layer))
-    return _kind(layer).new(layer, data, out, world)
+    return _kind(layer).new(layer, data, out, world, bf16_unit)
 
 
 def check_settings(layer: Layer) -> Training:

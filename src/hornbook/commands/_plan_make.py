@@ -1,6 +1,6 @@
 """A recipe, its text and a machine -> a plan: what a run will take, and whether it fits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from hornbook.commands._process import process_bytes
 from hornbook.commands._recipe import Recipe
 from hornbook.commands._recipe_model import config_of
 from hornbook.commands.base import talk
+from hornbook.device import has_bf16_unit
 from hornbook.training.hardware import GPU_PROCESS, UTILISATION, Machine, heap_here, memory_free, memory_here
 from hornbook.training.pace import Duration, Pace, dollars_of, duration_of, pace_on
 from hornbook.training.plan import Disk, Job, Memory, Work, disk_of, memory_of, work_of
@@ -31,6 +32,11 @@ class Place:
     def gpu(self) -> bool:
         """Whether tensors lie in a card's memory."""
         return self.machine is not None or self.device.type == "cuda"
+
+    @property
+    def bf16_unit(self) -> bool:
+        """Whether one device has a unit for matrices of bf16; every card of the table has."""
+        return self.machine is not None or has_bf16_unit(self.device)
 
     @property
     def name(self) -> str:
@@ -86,6 +92,7 @@ class Plan:
             "recipe": self.recipe,
             "machine": {"name": place.name, "devices": self.job.devices, "memory": place.memory, "free": place.free},
             "parameters": self.job.sizes.parameters,
+            "precision": self.job.precision,
             "tokens": {"vocabulary": self.text.vocab_size, "train": self.text.train, "validation": self.text.val,
                        "a_step": self.work.tokens_a_step, "all": self.work.tokens, "epochs": self.epochs,
                        "per_parameter": self.work.tokens_per_parameter, "note": self.text.note},
@@ -100,7 +107,7 @@ class Plan:
             "measured": machine is None,
             "dollars": self.dollars,
             "assumed": None if machine is None else {
-                "share_of_peak": UTILISATION[self.job.training.precision],
+                "share_of_peak": UTILISATION[self.job.precision],
                 "dollars_an_hour": machine.count * machine.device.dollars},
         }  # fmt: skip
 
@@ -126,6 +133,7 @@ def make_plan(name: str, recipe: Recipe, text: Text, place: Place) -> Plan:
         devices=place.machine.count if place.machine else 1,
         gpu=place.gpu,
         heap=1.0 if place.gpu else heap_here(),
+        bf16_unit=place.bf16_unit,
     )
     memory = memory_of(job, process)
     fits = memory.peak <= place.memory
@@ -149,4 +157,5 @@ def _pace(recipe: Recipe, job: Job, text: Text, place: Place) -> Pace:
     if place.machine is not None:
         return pace_on(job, place.machine, text.val, sample_tokens(recipe))
     talk("trying a few steps")
-    return pace_here(recipe, job, text.dataset, text.val, place.device)
+    settled = recipe.training.model_copy(update={"precision": job.precision})
+    return pace_here(replace(recipe, training=settled), job, text.dataset, text.val, place.device)

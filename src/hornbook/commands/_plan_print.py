@@ -68,6 +68,7 @@ def _computed(plan: Plan) -> str:
     return (
         f"{measure(work.flops_a_step, FLOPS)} a step, {measure(work.flops, FLOPS)} in all: 6 x weights x tokens "
         f"({work.weight_share:.0%} of a pass) and 12 x layers x width x context x tokens for attention"
+        + (", in bf16" if plan.job.precision == "bf16" else "")
         + (", beside Muon's own" if plan.job.sizes.update_flops else "")
     )
 
@@ -123,7 +124,7 @@ def _time(plan: Plan) -> Iterator[tuple[str, str]]:
 
 def _assumed(plan: Plan, machine: Machine) -> str:
     """What the time on a machine that isn't here rests on."""
-    share, precision = UTILISATION[plan.job.training.precision], plan.job.training.precision
+    share, precision = UTILISATION[plan.job.precision], plan.job.precision
     waits = slowest_of(step_on(plan.job, machine))
     return (
         f"computed, not measured: {share:.0%} of the {precision} peak, {START_SECONDS * 1e6:.0f} microseconds to start an "

@@ -130,7 +130,7 @@ def _evaluation_seconds(recipe: Recipe, parts: Parts) -> float:
     batch = next(iter(parts.validation()))
 
     def evaluate() -> None:
-        with autocast(parts.device, recipe.training.precision):
+        with autocast(parts.device, recipe.training.computes_in):
             mean_over_batches(parts.model, [batch], parts.loss)
 
     return min(_seconds(evaluate, parts.device) for _ in range(3))

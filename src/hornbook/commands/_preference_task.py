@@ -12,6 +12,7 @@ from hornbook.commands._preference_data import read_parts
 from hornbook.commands._preference_report import Standing, findings, standing
 from hornbook.commands._preference_settings import PreferenceSettings
 from hornbook.commands.base import talk
+from hornbook.device import autocast
 from hornbook.finetuning.preference import pad_pairs, preference_loss, with_reference
 from hornbook.finetuning.rows import Batches, in_order, padding_id
 from hornbook.generation.generate import LanguageModel
@@ -34,8 +35,10 @@ def preference_task(settings: PreferenceSettings, base: LanguageModel, data: Pat
 
     def prepare(begun: nn.Module) -> None:
         """What the base thinks of every pair: a pure function of it, so a resumed run finds the same numbers."""
-        for pairs in (parts.learned.pairs, parts.held_out.pairs, parts.test.pairs):
-            pairs[:] = with_reference(pairs, begun, pad_id, size)
+        for part in (parts.learned, parts.held_out):  # compared in the loop: in its precision, or all begin beside ln 2
+            with autocast(next(begun.parameters()).device, training.computes_in):
+                part.pairs[:] = with_reference(part.pairs, begun, pad_id, size)
+        parts.test.pairs[:] = with_reference(parts.test.pairs, begun, pad_id, size)
         before[:] = [standing(model, parts.test, settings, collate, size)]
 
     def validation() -> Iterator[Batch]:
@@ -59,5 +62,6 @@ def preference_task(settings: PreferenceSettings, base: LanguageModel, data: Pat
         about=parts.about(),
         save=partial(save_taught, model, {"preferences": parts.facts()}),
         report=report,
+        grown=lambda base: taught(base, settings.template, new_tokens=False).model,
         prepare=prepare,
     )

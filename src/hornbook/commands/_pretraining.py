@@ -9,6 +9,7 @@ from hornbook.batches.prepare import Dataset
 from hornbook.commands._job import Job
 from hornbook.commands._parts import build_parts, dataset_of_run, open_data, opening
 from hornbook.commands._recipe import Recipe, check_recipe, resolved
+from hornbook.commands._recipe_model import settled
 from hornbook.config import Layer
 from hornbook.models.base import Model
 from hornbook.pictures.loss_curves import loss_curves
@@ -32,11 +33,12 @@ class Pretraining(Job):
     schedule: Schedule
 
     @classmethod
-    def new(cls, layer: Layer, data: Path | None, out: Path, world: World) -> Self:
+    def new(cls, layer: Layer, data: Path | None, out: Path, world: World, bf16_unit: bool = False) -> Self:
         """The first of several processes prepares the dataset, where that has to be done; the others open it."""
         checked = check_recipe(layer)
         recipe = replace(checked, training=checked.training.shared_by(world.size))
         dataset = open_data(recipe, data if world.is_first else data or recipe.folder or out / "data", out)
+        recipe = settled(recipe, dataset.tokenizer.vocab_size, bf16_unit)
         return cls(recipe, dataset, recipe.training, recipe.schedule)
 
     @classmethod

@@ -179,7 +179,7 @@ def resolved(recipe: Recipe, dataset: "Dataset", run: Path) -> Layer:
         "model": {**base, "kind": model_kind, **config.model_dump(exclude={"vocab_size"})},
         "optimizer": {"kind": optimizer_kind, **recipe.optimizer.model_dump()},
         "schedule": recipe.schedule.model_dump(),
-        "training": recipe.training.model_dump(),
+        "training": {**recipe.training.model_dump(), "precision": recipe.training.computes_in},
         "generation": {
             **recipe.sampling.model_dump(),
             "prompts": recipe.prompts,

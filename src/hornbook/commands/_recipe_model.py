@@ -1,5 +1,6 @@
 """A recipe's model before there is a run: how many tokens its vocabulary has, its config, its shapes."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -21,6 +22,14 @@ def shapes_of(recipe: Recipe, vocab_size: int) -> "Model":
 
     with torch.device("meta"):
         return recipe.model_class(config_of(recipe, vocab_size))
+
+
+def settled(recipe: Recipe, vocab_size: int, bf16_unit: bool) -> Recipe:
+    """The recipe with `training.precision = "auto"` decided for its model, on devices with or without a unit for bf16."""
+    if recipe.training.precision != "auto":
+        return recipe
+    parameters = shapes_of(recipe, vocab_size).num_parameters() if bf16_unit else 0  # counting may take seconds
+    return replace(recipe, training=recipe.training.settled(parameters, bf16_unit))
 
 
 def vocabulary_of(recipe: Recipe) -> int:

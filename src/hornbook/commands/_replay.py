@@ -190,7 +190,7 @@ def _rows(parts: Parts, incident: Incident, training: Training, tokenizer: Token
     with evaluating(parts.model):
         for inputs, targets in incident.microbatches:
             for row in range(len(inputs)):
-                with autocast(place, training.precision):
+                with autocast(place, training.computes_in):
                     total, count = parts.loss(
                         parts.model, inputs[row : row + 1].to(place), targets[row : row + 1].to(place)
                     )

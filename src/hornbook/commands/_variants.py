@@ -18,10 +18,12 @@ from hornbook.commands._compare_curves import draw_curves
 from hornbook.commands._compare_sides import Side, Trained
 from hornbook.commands._parts import dataset_of_run, open_data
 from hornbook.commands._recipe import Recipe, check_recipe, read_recipe, resolved
+from hornbook.commands._recipe_model import settled
 from hornbook.commands._resume import resume_run
 from hornbook.commands._settings_apart import as_written, settings_apart
 from hornbook.commands._train import train_run
 from hornbook.commands.base import talk
+from hornbook.device import choose_device, has_bf16_unit
 from hornbook.errors import Interrupted, UserError
 from hornbook.leftovers import is_leftover, sweep
 from hornbook.training.distributed import ALONE, under_torchrun
@@ -54,8 +56,9 @@ def train_variants(
     sweep(out)
     begun = {name: out / name for name in variants if (out / name / "run.toml").exists()}
     dataset = _dataset(next(iter(checked.values())), data, out, list(begun.values()))
+    bf16_unit = has_bf16_unit(choose_device(device))
     for name, folder in begun.items():
-        _require_same(checked[name], dataset, folder)
+        _require_same(settled(checked[name], dataset.tokenizer.vocab_size, bf16_unit), dataset, folder)
     for number, (name, flags) in enumerate(variants.items(), 1):
         done = _is_finished(out / name)
         talk(f"{name} ({number} of {len(variants)})" + (": finished already" if done else ""))

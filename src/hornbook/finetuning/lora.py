@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.errors import UserError
+from hornbook.layers.quantized import QuantizedLinear
 
 ALL = "all"  # every linear layer of the blocks: not the output, nor a classifier's head
 
@@ -22,14 +23,17 @@ class LoRA(nn.Module):
     rank). The factor alpha / rank keeps the size of the correction when the rank is changed.
     """
 
-    def __init__(self, linear: nn.Linear, rank: int, alpha: float, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, linear: nn.Linear | QuantizedLinear, rank: int, alpha: float, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
-        self.linear = linear.requires_grad_(False)
+        self.linear: nn.Linear | QuantizedLinear = linear.requires_grad_(False)
         self.scale = alpha / rank
         down = torch.empty(rank, linear.in_features)
         nn.init.kaiming_uniform_(down, a=math.sqrt(5), generator=generator)
-        self.down = nn.Parameter(down.to(linear.weight))
-        self.up = nn.Parameter(linear.weight.new_zeros(linear.out_features, rank))
+        weight = linear.weight
+        self.down = nn.Parameter(down.to(weight))
+        self.up = nn.Parameter(weight.new_zeros(linear.out_features, rank))
 
     def forward(self, x: Tensor) -> Tensor:
         """W x + b + (alpha / rank) B A x."""
@@ -42,7 +46,8 @@ class LoRA(nn.Module):
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
-        """The plain layer with the correction added to its weight, in place."""
+        """The plain layer with the correction added to its weight, in place. Not of a matrix of fewer bits: `put_back`."""
+        assert isinstance(self.linear, nn.Linear), "what a correction is added to has all its bits"
         self.linear.weight.copy_(self.weight)
         return self.linear
 
@@ -53,7 +58,7 @@ def linear_layers(module: nn.Module) -> list[str]:
     return [
         name
         for name, part in module.named_modules()
-        if isinstance(part, nn.Linear) and not name.startswith(tuple(corrected))
+        if isinstance(part, nn.Linear | QuantizedLinear) and not name.startswith(tuple(corrected))
     ]
 
 
@@ -84,7 +89,7 @@ def add_lora(
     module.requires_grad_(False)
     for name in chosen:
         linear = module.get_submodule(name)
-        assert isinstance(linear, nn.Linear), name
+        assert isinstance(linear, nn.Linear | QuantizedLinear), name
         _put(module, name, LoRA(linear, rank, alpha, generator))
     return chosen
 
@@ -109,12 +114,25 @@ def merge_lora(module: nn.Module) -> list[str]:
     return list(corrected)
 
 
+def put_back(model: nn.Module, whole: nn.Module) -> None:
+    """Give a model of fewer bits the matrices of `whole` again, the same model with all its bits; corrections stay.
+
+    What was learned on rounded matrices is then a correction of those that were rounded.
+    """
+    for name, part in whole.named_modules():
+        if isinstance(part, nn.Linear | nn.Embedding):
+            place = model.get_submodule(name)
+            _put(model, f"{name}.linear" if isinstance(place, LoRA) else name, part.requires_grad_(False))
+    if getattr(whole, "output", whole) is None:  # the embedding is the output, too
+        _put(model, "output", None)
+
+
 def _named(name: str, layer: str) -> bool:
     if layer == ALL:
         return "blocks" in name.split(".")
     return name == layer or name.endswith(f".{layer}")
 
 
-def _put(module: nn.Module, name: str, part: nn.Module) -> None:
+def _put(module: nn.Module, name: str, part: nn.Module | None) -> None:
     parent, _, attribute = name.rpartition(".")
     setattr(module.get_submodule(parent), attribute, part)

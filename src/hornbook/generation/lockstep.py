@@ -16,6 +16,7 @@ from typing import TypeVar
 import torch
 
 from hornbook.errors import UserError
+from hornbook.generation.captured import CapturedStep, capture_on
 from hornbook.generation.sampling import Sampling, choose
 from hornbook.models.base import Model
 from hornbook.randomness import torch_generator
@@ -75,7 +76,10 @@ class Context:
         self.device = next(model.parameters()).device
         room = min(self.limit, expected)
         self.tokens = torch.empty(batch_size, room, dtype=torch.int64, device=self.device)
-        self.cache = model.new_cache(batch_size, room)
+        with torch.inference_mode(False):  # a captured pass writes into it, which is captured outside that mode
+            self.cache = model.new_cache(batch_size, room)
+        capture = capture_on(self.cache.keys.device)
+        self._step = None if capture is None else CapturedStep(model, self.cache, capture)
 
     @property
     def length(self) -> int:
@@ -94,17 +98,23 @@ class Context:
 
     def read(self, tokens: torch.Tensor) -> torch.Tensor:
         """Read further tokens (B, T), sliding where they don't fit -> logits (B, V) for what comes next, on the CPU."""
-        return self._scores(self._hidden(tokens)[:, -1])
+        tokens = self._placed(tokens)
+        if self._step is not None and tokens.shape[1] == 1:
+            return self._step.read(tokens).float().cpu()
+        return self._scores(self.model.hidden(tokens, self.cache)[:, -1])
 
     def read_each(self, tokens: Sequence[int], last: int) -> torch.Tensor:
         """As `read`, of one row: tokens T -> logits (last, V) of what comes next after each of the last ones."""
-        return self._scores(self._hidden(torch.tensor([tokens]))[0, -last:])
+        if len(tokens) == 1:
+            return self.read(torch.tensor([tokens]))
+        return self._scores(self.model.hidden(self._placed(torch.tensor([tokens])), self.cache)[0, -last:])
 
     def forget(self, count: int) -> None:
         """Undo the reading of the last `count` tokens."""
         self.cache.truncate(self.length - count)
 
-    def _hidden(self, tokens: torch.Tensor) -> torch.Tensor:
+    def _placed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Note further tokens (B, T); out: those that are to be read, after a slide more."""
         tokens = tokens.to(self.device)
         held, end = self.length, self.length + tokens.shape[1]
         if end > self.limit:
@@ -112,7 +122,7 @@ class Context:
             self.cache.reset()
             held, end = 0, tokens.shape[1]
         self.tokens[:, held:end] = tokens
-        return self.model.hidden(tokens, self.cache)
+        return tokens
 
     def _scores(self, hidden: torch.Tensor) -> torch.Tensor:
         # The CPU draws, whatever the model runs on: the same seed then means the same draws on every device.

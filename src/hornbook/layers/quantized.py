@@ -4,9 +4,13 @@ The numbers between layers stay float32. `weight` is what the stored bits stand 
 form that each fast product is tested against. A product is exact in its sums; what is rounded besides the weights is the
 layer's input: to bf16, or (int8) each row to 8 bits of its own scale, as llama.cpp does it in blocks of 32.
 N out_features, K in_features. Source of the rounding: Dettmers et al. 2022, "LLM.int8()", section 2.
+
+Such a layer is never trained, but what stands before it may be, through it: see `_ThroughWeight`. Its bits follow from
+the model that it was made of, so no state dict has them: a checkpoint holds what was learned.
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,12 +31,13 @@ class QuantizedLinear(nn.Module, ABC):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
+        bias = None if linear.bias is None else linear.bias.detach().float()
+        self.register_buffer("bias", bias, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N). Where a gradient is wanted, by the plain form: the fast products have none."""
         if torch.is_grad_enabled() and x.requires_grad:
-            return F.linear(x, self.weight, self.bias)
+            return _ThroughWeight.apply(x, self)  # type: ignore[no-any-return,no-untyped-call]
         return self.product(x.reshape(-1, self.in_features)).view(*x.shape[:-1], self.out_features)
 
     @property
@@ -43,6 +48,21 @@ class QuantizedLinear(nn.Module, ABC):
     @abstractmethod
     def product(self, x: Tensor) -> Tensor:
         """The fast form: (rows, K) -> (rows, N)."""
+
+
+class _ThroughWeight(torch.autograd.Function):
+    """x W^T + b with a gradient of x alone. W is made of its bits anew on the way back: held until then, the W of all
+    layers together would take the memory that fewer bits save (Dettmers et al. 2023, "QLoRA", section 3).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: QuantizedLinear) -> Tensor:
+        ctx.layer = layer
+        return F.linear(x, layer.weight, layer.bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient @ ctx.layer.weight.to(gradient.dtype), None
 
 
 class BF16Linear(QuantizedLinear):
@@ -80,8 +100,8 @@ class Int8Linear(QuantizedLinear):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__(linear)
         levels, scales = to_int8(linear.weight.detach().float())
-        self.register_buffer("levels", levels)
-        self.register_buffer("scales", scales[:, 0])
+        self.register_buffer("levels", levels, persistent=False)
+        self.register_buffer("scales", scales[:, 0], persistent=False)
 
     @property
     def weight(self) -> Tensor:
@@ -104,8 +124,10 @@ class Int4Linear(QuantizedLinear):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__(linear)
         levels, scales, middles = to_int4(linear.weight.detach().float())
-        self.register_buffer("packed", torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels, 1))
-        self.register_buffer("steps", torch.stack([scales, middles], dim=-1).transpose(0, 1).contiguous().bfloat16())
+        packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels, 1)
+        steps = torch.stack([scales, middles], dim=-1).transpose(0, 1).contiguous().bfloat16()
+        self.register_buffer("packed", packed, persistent=False)
+        self.register_buffer("steps", steps, persistent=False)
 
     @staticmethod
     def fits(linear: nn.Linear) -> bool:
@@ -135,8 +157,8 @@ class QuantizedEmbedding(nn.Module):
 
     def __init__(self, levels: Tensor, scales: Tensor | None = None) -> None:
         super().__init__()
-        self.register_buffer("levels", levels)
-        self.register_buffer("scales", scales)
+        self.register_buffer("levels", levels, persistent=False)
+        self.register_buffer("scales", scales, persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:
         """(...) int64 -> (..., C)."""

@@ -193,7 +193,7 @@ class Loop:
             prune(self.folder.checkpoints, self.training.keep, self.training.keep_every)
 
     def _evaluate(self, report: Report) -> None:
-        with autocast(self.parts.device, self.training.precision):
+        with autocast(self.parts.device, self.training.computes_in):
             loss = mean_loss(self.parts.model, self.parts.validation(), self.parts.loss, self.world)
         if self.best is None or loss < self.best.loss:
             self.best = Best(self.done, loss)

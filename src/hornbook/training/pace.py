@@ -75,7 +75,7 @@ def step_on(job: Job, machine: Machine) -> Step:
     """A step of `job` on a machine of the table."""
     sizes, pass_, own = job.sizes, job.portion, job.own_microbatches
     others = (machine.count - 1) / machine.count
-    flops = machine.flops(job.training.precision)
+    flops = machine.flops(job.precision)
     parts = machine.count if job.sharded else 1
     return Step(
         products=own * pass_.flops / flops,
@@ -93,7 +93,7 @@ def pace_on(job: Job, machine: Machine, val_tokens: int | None, sample_tokens: i
     evaluation = None
     if val_tokens is not None:
         passes = val_tokens * job.training.evaluate_fraction / (job.rows * job.config.context_length)
-        one = max(pass_.flops / machine.flops(job.training.precision), pass_.operations * START_SECONDS)
+        one = max(pass_.flops / machine.flops(job.precision), pass_.operations * START_SECONDS)
         evaluation = FORWARD_SHARE * passes * one / machine.count
     samples = 0.0 if job.sharded else sample_tokens * a_token  # a sharded model writes none on its way
     return Pace(step_on(job, machine).total, evaluation, samples, DISK, DISK)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from hornbook.device import Precision
 from hornbook.models.base import Model, ModelConfig
 from hornbook.optimizers.base import OptimizerRecipe
 from hornbook.training.dry_run import DryRun, Gradients, Portion, dry_run
@@ -24,7 +25,10 @@ IN_TRANSIT = 4  # blocks of a sharded model that are whole at once: two with the
 
 @dataclass(frozen=True)
 class Job:
-    """A training on so many devices. `gpu`: on cards, whose memory holds nothing but tensors. `heap`: see `Portion`."""
+    """A training on so many devices. `gpu`: on cards, whose memory holds nothing but tensors. `heap`: see `Portion`.
+
+    `bf16_unit`: the devices have one, which an unsettled `training.precision` asks for.
+    """
 
     model_class: type[Model]
     config: ModelConfig
@@ -33,6 +37,12 @@ class Job:
     devices: int = 1
     gpu: bool = False
     heap: float = 1.0
+    bf16_unit: bool = False
+
+    @property
+    def precision(self) -> Precision:
+        """What it computes in; of a changed model anew, as the run of that model would."""
+        return self.training.settled(self.sizes.parameters, self.bf16_unit).computes_in
 
     @property
     def rows(self) -> int:
@@ -85,7 +95,7 @@ class Job:
         gradients: Gradients = "made" if self.summing == "canonical" or not self.waiting else "added"
         portion = Portion(
             self.rows,
-            self.training.precision,
+            self.precision,
             self.gpu,
             "parted" if self.sharded else gradients,
             self.heap,

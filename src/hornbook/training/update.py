@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from hornbook.config import Settings
-from hornbook.device import Precision, autocast, fast_products
+from hornbook.device import AskedPrecision, Precision, autocast, fast_products, precision_for
 from hornbook.layers.loss import IGNORED, Batch, LossFunction
 from hornbook.randomness import key
 from hornbook.sharded import is_sharded, whole
@@ -33,7 +33,7 @@ class Training(Settings):
     patience: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     moving_windows: bool = True
-    precision: Precision = "fp32"
+    precision: AskedPrecision = "auto"
     clip: float | None = Field(default=1.0, gt=0)
     reduce: Reduce = "auto"
     sharded: bool = False
@@ -58,6 +58,20 @@ class Training(Settings):
     def plainly(self) -> Self:
         """The same, with blocks that run as they are written: then each layer is computed once and can be watched."""
         return self.model_copy(update={"recompute": False, "compile": False})
+
+    @property
+    def computes_in(self) -> Precision:
+        """The precision. An "auto" that no job has settled is fp32, which is right on every machine."""
+        return "bf16" if self.precision == "bf16" else "fp32"
+
+    def settled(self, parameters: int, bf16_unit: bool) -> Self:
+        """The same settings with "auto" decided, for a model of so many parameters on devices with or without the unit.
+
+        To be asked once, when a training is new: what it began in it goes on in, on whatever machine.
+        """
+        if self.precision != "auto":
+            return self
+        return self.model_copy(update={"precision": precision_for(parameters, bf16_unit)})
 
     def shared_by(self, processes: int) -> Self:
         """The same settings for so many processes: each must have a microbatch of its own to compute.
@@ -191,7 +205,7 @@ def _pass(parts: Parts, training: Training, where: tuple[int, int], batch: Batch
         # dropout draws from torch's global generator: give it the value that belongs to this place
         torch.manual_seed(key(training.seed, "dropout", *where) >> 1)
     inputs, targets = (tensor.to(parts.device, non_blocking=True) for tensor in batch)
-    with autocast(parts.device, training.precision):
+    with autocast(parts.device, training.computes_in):
         loss, _ = parts.loss(parts.model, inputs, targets)
     (loss / supervised).backward()  # type: ignore[no-untyped-call]
     return loss.detach()
