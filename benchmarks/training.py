@@ -8,6 +8,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +20,23 @@ if TYPE_CHECKING:
     from plain_gpt import Sizes
     from torch import Tensor, dtype, nn
 
-KNOWN_LOSS = 1.8857  # of nanoGPT's CPU recipe on its validation characters, after 2,000 steps
-KNOWN_STEPS, MEASURED_STEPS = 2000, 100
+
+@dataclass(frozen=True)
+class Known:
+    """A recipe of nanoGPT for the characters of tiny-shakespeare, what it comes to, and how many of its steps are measured."""
+
+    name: str
+    loss: float  # on its validation characters
+    sizes: tuple[int, ...]
+    batch_size: int
+    steps: int
+    measured: int
+
+
+ALONE = "--memory-of"  # a row and a contestant: for this program's own use
+
+CPU_RECIPE = Known("nanoGPT's CPU recipe", 1.8857, (65, 64, 4, 4, 128), batch_size=12, steps=2000, measured=100)
+GPU_RECIPE = Known("nanoGPT's GPU recipe", 1.4697, (65, 256, 6, 6, 384), batch_size=64, steps=5000, measured=2)
 
 
 def rows() -> list[Row]:
@@ -26,26 +44,37 @@ def rows() -> list[Row]:
     return [
         Row(
             "train-speedrun",
-            f"tiny-shakespeare in characters to a validation loss of {KNOWN_LOSS}",
+            f"tiny-shakespeare in characters to a validation loss of {CPU_RECIPE.loss}",
             "s",
-            speedrun,
+            speedrun("shakespeare-speedrun", CPU_RECIPE),
             aim=6,
             smaller_is_better=True,
             turns=3,
             warm_up=0,
         ),
         Row(
+            "train-speedrun-256",
+            f"the same to a validation loss of {GPU_RECIPE.loss}, 256 characters of context",
+            "s",
+            speedrun("shakespeare-speedrun-256", GPU_RECIPE),
+            aim=1800,
+            smaller_is_better=True,
+            turns=1,
+            warm_up=0,
+            only_named=True,
+        ),
+        Row(
             "train-char",
             "training, characters, 0.8 million weights, 12 x 64 tokens a step",
             "tokens/s",
-            of_size(66, 64, 4, 4, 128, batch_size=12, steps=40),
+            SIZES["train-char"],
             smoke=True,
         ),
         Row(
             "train-10m",
             "training, characters, 10.7 million weights, 16 x 256 tokens a step",
             "tokens/s",
-            of_size(66, 256, 6, 6, 384, batch_size=16, steps=2),
+            with_memory("train-10m"),
             aim=13_400,
             turns=3,
         ),
@@ -53,7 +82,7 @@ def rows() -> list[Row]:
             "train-124m",
             "training, GPT-2's 124 million weights, 4 x 256 tokens a step",
             "tokens/s",
-            of_size(50_257, 256, 12, 12, 768, batch_size=4, steps=1),
+            with_memory("train-124m"),
             aim=1_000,
             turns=3,
         ),
@@ -81,23 +110,72 @@ def of_size(
         both = torch.randint(vocab_size, (batch_size, context_length + 1), generator=draw)
         inputs, targets = both[:, :-1].contiguous(), both[:, 1:].contiguous()
         tokens = steps * inputs.numel()
-        contest.add("hornbook, gpt", rate(tokens, ours(sizes, "gpt", inputs, targets, steps)))
-        contest.add("hornbook, llama", rate(tokens, ours(sizes, "llama", inputs, targets, steps)))
-        contest.add("plain PyTorch, as nanoGPT", rate(tokens, plain(PlainGPT(sizes), inputs, targets, steps)))
-        contest.add(
-            "the same, autocast to bf16", rate(tokens, plain(PlainGPT(sizes), inputs, targets, steps, torch.bfloat16))
-        )
-        contest.peer(
-            "transformers, GPT-2", lambda: rate(tokens, plain(transformers_gpt2(sizes), inputs, targets, steps))
-        )
+        makers: dict[str, Callable[[], Callable[[], None]]] = {
+            "hornbook, gpt": lambda: ours(sizes, "gpt", inputs, targets, steps),
+            "hornbook, llama": lambda: ours(sizes, "llama", inputs, targets, steps),
+            "plain PyTorch, as nanoGPT": lambda: plain(PlainGPT(sizes), inputs, targets, steps),
+            "the same, autocast to bf16": lambda: plain(PlainGPT(sizes), inputs, targets, steps, torch.bfloat16),
+            "transformers, GPT-2": lambda: plain(transformers_gpt2(sizes), inputs, targets, steps),
+        }
+        for name, make in makers.items():
+            contest.peer(name, partial(_turn, tokens, make))
 
     return setup
+
+
+def _turn(tokens: int, make: Callable[[], Callable[[], None]]) -> Turn:
+    return rate(tokens, make())
+
+
+SIZES = {
+    "train-char": of_size(66, 64, 4, 4, 128, batch_size=12, steps=40),
+    "train-10m": of_size(66, 256, 6, 6, 384, batch_size=16, steps=2),
+    "train-124m": of_size(50_257, 256, 12, 12, 768, batch_size=4, steps=1),
+}
+
+
+def with_memory(row: str) -> Callable[[Contest], None]:
+    """The setup of a row, with the most memory that each contestant takes in a process of its own."""
+
+    def setup(contest: Contest) -> None:
+        SIZES[row](contest)
+        for name in contest.turns:
+            told = subprocess.run([sys.executable, __file__, ALONE, row, name], capture_output=True, check=True)
+            contest.facts[f"memory at most, {name}"] = f"{int(told.stdout) / 1e6:,.0f} MB"
+
+    return setup
+
+
+class Alone(Contest):
+    """One contestant; the others aren't built."""
+
+    def __init__(self, stack: ExitStack, name: str) -> None:
+        super().__init__(stack)
+        self.name = name
+
+    def peer(self, name: str, make: Callable[[], Turn]) -> None:
+        """Enter the one."""
+        if name == self.name:
+            super().peer(name, make)
+
+
+def print_memory(row: str, name: str) -> None:
+    """The most bytes that this process held when one contestant had two turns."""
+    from hornbook.device import peak_memory_bytes
+
+    with ExitStack() as stack:
+        contest = Alone(stack, name)
+        SIZES[row](contest)
+        for _ in range(2):
+            contest.turns[name]()
+        print(peak_memory_bytes())
 
 
 def ours(sizes: Sizes, kind: str, inputs: Tensor, targets: Tensor, steps: int) -> Callable[[], None]:
     """Steps of the loop that `hornbook train` runs, on one batch."""
     import torch
 
+    from hornbook.device import has_bf16_unit
     from hornbook.layers.loss import next_token_loss
     from hornbook.models.gpt import GPT, GPTConfig
     from hornbook.models.llama import Llama, LlamaConfig
@@ -114,6 +192,7 @@ def ours(sizes: Sizes, kind: str, inputs: Tensor, targets: Tensor, steps: int) -
     optimizer = AdamW(learning_rate=1e-3).build(model.named_parameters())
     parts = Parts(model, optimizer, lambda step: [(inputs, targets)], next_token_loss, lambda: iter(()))
     training = Training(steps=1_000_000, batch_size=len(inputs), clip=1.0)
+    training = training.settled(model.num_parameters(), has_bf16_unit(torch.device("cpu")))
     schedule = Schedule(kind="constant")
 
     def work() -> None:
@@ -166,26 +245,30 @@ def transformers_gpt2(sizes: Sizes) -> nn.Module:
     return Logits()
 
 
-def speedrun(contest: Contest) -> None:
-    """`hornbook train shakespeare-speedrun` from its first step to its last, against nanoGPT's CPU recipe.
+def speedrun(recipe: str, known: Known) -> Callable[[Contest], None]:
+    """`hornbook train` with a recipe from its first step to its last, against one of nanoGPT's without its dropout.
 
-    The other's time is that of some of its 2,000 steps, times as many as there are: the loss that it ends at is known.
+    The other's time is that of some of its steps, times as many as there are: the loss that it ends at is known.
     """
-    contest.add("hornbook, shakespeare-speedrun", recipe_turn(contest))
-    contest.add("plain PyTorch, nanoGPT's CPU recipe", known_recipe_turn())
-    contest.facts["the other's seconds"] = (
-        f"{MEASURED_STEPS} of its {KNOWN_STEPS:,} steps, times {KNOWN_STEPS // MEASURED_STEPS}"
-    )
+
+    def setup(contest: Contest) -> None:
+        contest.add(f"hornbook, {recipe}", recipe_turn(contest, recipe))
+        contest.add(f"plain PyTorch, {known.name}", known_recipe_turn(known))
+        contest.facts["the other's seconds"] = (
+            f"{known.measured} of its {known.steps:,} steps, times {known.steps // known.measured:,}"
+        )
+
+    return setup
 
 
-def recipe_turn(contest: Contest) -> Turn:
+def recipe_turn(contest: Contest, recipe: str) -> Turn:
     """Seconds of training of a whole run, evaluations left out; the losses that its turns reached go to the facts."""
     folder = Path(contest.stack.enter_context(tempfile.TemporaryDirectory()))
     numbers, losses = itertools.count(), []
 
     def turn() -> float:
         run = folder / f"run-{next(numbers)}"
-        command = [sys.executable, "-m", "hornbook", "train", "shakespeare-speedrun", "--out", str(run), "--json"]
+        command = [sys.executable, "-m", "hornbook", "train", recipe, "--out", str(run), "--json"]
         done = subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True, check=False)
         if done.returncode:
             raise Absent(done.stderr.strip().splitlines()[-1])
@@ -198,16 +281,20 @@ def recipe_turn(contest: Contest) -> Turn:
     return turn
 
 
-def known_recipe_turn() -> Turn:
-    """Seconds that all steps of nanoGPT's CPU recipe take, from those of some."""
+def known_recipe_turn(known: Known) -> Turn:
+    """Seconds that all steps of a recipe of nanoGPT take, from those of some."""
     import torch
     from plain_gpt import PlainGPT, Sizes
 
-    sizes = Sizes(65, 64, 4, 4, 128)
-    both = torch.randint(65, (12, 65), generator=torch.Generator().manual_seed(0))
-    needed = seconds(plain(PlainGPT(sizes), both[:, :-1].contiguous(), both[:, 1:].contiguous(), MEASURED_STEPS))
-    return lambda: needed() * KNOWN_STEPS / MEASURED_STEPS
+    sizes = Sizes(*known.sizes)
+    shape = (known.batch_size, sizes.context_length + 1)
+    both = torch.randint(sizes.vocab_size, shape, generator=torch.Generator().manual_seed(0))
+    needed = seconds(plain(PlainGPT(sizes), both[:, :-1].contiguous(), both[:, 1:].contiguous(), known.measured))
+    return lambda: needed() * known.steps / known.measured
 
 
 if __name__ == "__main__":
-    main(rows)
+    if sys.argv[1:2] == [ALONE]:
+        print_memory(*sys.argv[2:])
+    else:
+        main(rows)
