@@ -1,5 +1,6 @@
 """What the benchmarks found, as markdown: the table of a program, and the whole of docs/speed.md."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from itertools import groupby
@@ -18,22 +19,23 @@ most; where these lie further apart than 30 % of the median the row says so and 
 
 
 def write_page(machines: Mapping[str, Any], results: Sequence[Result]) -> str:
-    """docs/speed.md: the machines, then a section for each program."""
-    latest = max(machines, default="")
+    """docs/speed.md: the machines, then a section for each program; rows of another day than most have it said."""
+    counts = Counter(found["measured"] for found in results)
+    usual = max(machines, key=lambda stamp: (counts[stamp], stamp), default="")
     parts = [HEAD]
     for stamp in sorted(machines, reverse=True):
         parts.append(machine_lines(stamp, machines[stamp], sum(found["measured"] == stamp for found in results)))
     for program, group in groupby(results, lambda found: found["program"]):
         rows = list(group)
         title = (import_module(program).__doc__ or program).splitlines()[0].split(": `")[0].rstrip(".")
-        older = [f"- {row['name']}: measured {row['measured']}" for row in rows if row["measured"] != latest]
+        others = [f"- {row['name']}: measured {row['measured']}" for row in rows if row["measured"] != usual]
         lines = [
             f"## {title}",
             "",
             f"`python benchmarks/{program}.py`",
             "",
             table(rows),
-            *bullets(remarks(rows) + older),
+            *bullets(remarks(rows) + others),
         ]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
@@ -49,7 +51,7 @@ def machine_lines(stamp: str, machine: Mapping[str, Any], count: int) -> str:
     rates = f"fp32 {number(machine['fp32_gflops'])}, bf16 {number(machine['bf16_gflops'])} GFLOP/s"
     versions = ", ".join(f"{name} {value}" for name, value in machine["versions"].items())
     cells = {
-        f"measured {stamp}": f"{count} rows",
+        f"measured {stamp}": f"{count} rows" if count != 1 else "1 row",
         "processor": f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads used by torch",
         "matrix and vector units": ", ".join(machine["units"]) or "unknown",
         "matrix product, measured": rates,

@@ -16,7 +16,7 @@ from hornbook.finetuning.classification import Classifier, accuracy, label_row
 from hornbook.finetuning.lora import LoRA, add_lora, corrections, linear_layers, merge_lora, put_back
 from hornbook.finetuning.rows import in_order, pad_rows
 from hornbook.layers.quantized import QuantizedLinear
-from hornbook.models._precision import narrow
+from hornbook.models._precision import narrow_base
 from hornbook.models.base import Model
 
 MakeModel = Callable[[str], Model]
@@ -109,11 +109,10 @@ def test_a_correction_of_fewer_bits_learns_as_one_of_what_they_stand_for(model: 
     """Its gradients are those on a plain model of the rounded matrices; then the matrices before rounding come back."""
     begun, rounded = copy.deepcopy(model), copy.deepcopy(model)
     gradients = []
-    narrow(model, precision)
+    narrow_base(model, precision)
     for name, part in model.named_modules():
-        if isinstance(part, QuantizedLinear) and name != "output":
+        if isinstance(part, QuantizedLinear):
             rounded.get_submodule(name).weight = torch.nn.Parameter(part.weight)
-    rounded.token_embedding.weight = torch.nn.Parameter(model.token_embedding(torch.arange(20)))
     for each in (model, rounded):
         add_lora(each, ["all"], generator=torch.Generator().manual_seed(1))
         trained(each)
@@ -140,6 +139,11 @@ def test_a_correction_of_fewer_bits_learns_as_one_of_what_they_stand_for(model: 
     assert {name: tensor.shape for name, tensor in model.state_dict().items()} == {
         name: tensor.shape for name, tensor in begun.state_dict().items()
     }
+
+
+def test_a_base_of_fewer_bits_is_for_a_cpu(model: Model) -> None:
+    with pytest.raises(UserError, match="a base in int8 is for a CPU, not for 'meta'; hint: leave out lora.base"):
+        narrow_base(model.to("meta"), "int8")
 
 
 def test_only_the_corrections_learn(model: Model) -> None:

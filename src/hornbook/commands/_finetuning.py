@@ -29,10 +29,11 @@ from hornbook.finetuning.classification import Classifier
 from hornbook.finetuning.lora import add_lora, corrections, merge_lora, put_back
 from hornbook.finetuning.trainable import parameter_table
 from hornbook.generation.generate import LanguageModel
-from hornbook.models._precision import narrow
+from hornbook.models._precision import narrow_base
 from hornbook.models.base import Model
 from hornbook.optimizers.base import OptimizerRecipe
 from hornbook.randomness import torch_generator
+from hornbook.tokenizers.base import Tokenizer
 from hornbook.training.checkpoint import folder_of, load_weights
 from hornbook.training.distributed import World
 from hornbook.training.loop import Loop
@@ -91,6 +92,7 @@ class Finetuning(Job):
     begun_with: Base
     data: Path
     data_hash: str
+    tokenizer: Tokenizer  # of the base
     base_info: dict[str, Any]  # and not the base itself, whose matrices would stay where fewer bits take their place
     task: Task
     size: int  # parameters, before corrections come to them
@@ -126,7 +128,8 @@ class Finetuning(Job):
         if world:
             training = training.shared_by(world.size)
         size = sum(parameter.numel() for parameter in task.model.parameters())
-        return cls(checked, begun_with, data, data_hash, base.info, task, size, training, checked.schedule)
+        schedule = checked.schedule
+        return cls(checked, begun_with, data, data_hash, base.tokenizer, base.info, task, size, training, schedule)
 
     @staticmethod
     def check(layer: Layer) -> Training:
@@ -159,7 +162,7 @@ class Finetuning(Job):
         model = task.model.to(choose_device(device))
         if lora.rank:
             body = _body(model)
-            narrow(body, lora.base)
+            narrow_base(body, lora.base)
             add_lora(body, lora.layers, lora.rank, lora.alpha, torch_generator(self.training.seed, "lora"))
         if task.prepare:
             task.prepare(model)

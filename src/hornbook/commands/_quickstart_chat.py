@@ -35,10 +35,10 @@ CONTEXT = 512  # a story with all its questions, and room for more
 TEMPLATE = "plain"
 CONVERSATIONS_A_STEP = 8
 TOKENS_A_CONVERSATION = 210  # about, padding included
-FACTS_SHARE = 0.1  # of the fine-tuning, at most; on them it learns in a hundred steps what stories alone hardly teach
+FACTS_SHARE = 0.1  # of the fine-tuning, at most; on them it learns in half a minute what stories alone hardly teach
 FACTS_A_STEP = 24
 TOKENS_OF_FACTS = 100  # about, padding included
-MOST_STEPS_OF_FACTS = 100
+MOST_STEPS_OF_FACTS = 200
 LOOKS = 5  # evaluations on the way
 ANOTHER = 1000  # number of a test story that is none of the 200
 

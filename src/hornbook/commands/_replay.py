@@ -142,7 +142,7 @@ def _as_it_was(folder: Path, incident: Incident, place: torch.device) -> tuple[P
             )
         job = Finetuning.of_run(run, read_toml(run / "run.toml"))
         built = job.build(str(place), ALONE)
-        model, loss, tokenizer = built.model, built.loss, cast(Tokenizer | None, job.base.tokenizer)
+        model, loss, tokenizer = built.model, built.loss, cast(Tokenizer | None, job.tokenizer)
     else:
         model, loss, tokenizer = _model(folder, incident), next_token_loss, _tokenizer(run)
     try:

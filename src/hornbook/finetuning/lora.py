@@ -120,11 +120,10 @@ def put_back(model: nn.Module, whole: nn.Module) -> None:
     What was learned on rounded matrices is then a correction of those that were rounded.
     """
     for name, part in whole.named_modules():
-        if isinstance(part, nn.Linear | nn.Embedding):
-            place = model.get_submodule(name)
+        place = model.get_submodule(name)
+        within = place.linear if isinstance(place, LoRA) else place
+        if isinstance(within, QuantizedLinear):
             _put(model, f"{name}.linear" if isinstance(place, LoRA) else name, part.requires_grad_(False))
-    if getattr(whole, "output", whole) is None:  # the embedding is the output, too
-        _put(model, "output", None)
 
 
 def _named(name: str, layer: str) -> bool:
@@ -133,6 +132,6 @@ def _named(name: str, layer: str) -> bool:
     return name == layer or name.endswith(f".{layer}")
 
 
-def _put(module: nn.Module, name: str, part: nn.Module | None) -> None:
+def _put(module: nn.Module, name: str, part: nn.Module) -> None:
     parent, _, attribute = name.rpartition(".")
     setattr(module.get_submodule(parent), attribute, part)

@@ -32,11 +32,20 @@ def narrow(model: Model, precision: WeightPrecision) -> Model:
     if weight is None:
         return model
     _narrow_ends(model, weight.detach(), precision)
-    for name, module in list(model.named_modules()):
-        if isinstance(module, nn.Linear):
-            parent, _, attribute = name.rpartition(".")
-            setattr(model.get_submodule(parent), attribute, _narrowed(module, precision))
-    return model
+    return _narrow_blocks(model, precision)
+
+
+def narrow_base(model: Model, precision: WeightPrecision) -> Model:
+    """As `narrow`, for corrections to be learned: embedding and output stay, whose whole matrices each step needs anyway.
+
+    Errors: `UserError` elsewhere than on a CPU, for all but fp32.
+    """
+    device = next(model.parameters()).device.type
+    if precision == "fp32":
+        return model
+    if device != "cpu":
+        raise UserError(f"a base in {precision} is for a CPU, not for '{device}'", hint="leave out lora.base")
+    return _narrow_blocks(model, precision)
 
 
 def require_whole(model: Model) -> None:
@@ -58,6 +67,15 @@ def _narrow_ends(model: Model, output: Tensor, precision: WeightPrecision) -> No
     first = last if tied else Int8Linear(_as_linear(table))
     model.token_embedding = QuantizedEmbedding(first.levels, first.scales)
     model.output = last
+
+
+def _narrow_blocks(model: Model, precision: WeightPrecision) -> Model:
+    """The matrices inside the blocks."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, nn.Linear) and "blocks" in name.split("."):
+            parent, _, attribute = name.rpartition(".")
+            setattr(model.get_submodule(parent), attribute, _narrowed(module, precision))
+    return model
 
 
 def _as_linear(weight: Tensor) -> nn.Linear:
