@@ -296,7 +296,10 @@ def talk_in(terminal: Terminal, file: Path) -> None:
     terminal.press("is there?\n")
     terminal.wait_for("(cut: the answer reached 6 tokens)")
     terminal.wait_for("> ")
-    terminal.press("half a line\x03")
+    terminal.press("half a line")
+    terminal.wait_for("half a line")
+    time.sleep(0.5)  # a signal between Python's look for signals and its wait for keys is seen at the next key only
+    terminal.press("\x03")
     terminal.wait_for("(Ctrl-D or /quit ends)")
     terminal.wait_for("> ")
     terminal.press(f"/save {file}\n")
