@@ -5,6 +5,7 @@ the embedding, torch's fused attention, AdamW as it comes, clipping at 1) are th
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -89,3 +90,16 @@ class PlainTraining:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+
+def plain(
+    model: nn.Module, inputs: Tensor, targets: Tensor, steps: int, autocast: torch.dtype | None = None
+) -> Callable[[], None]:
+    """So many steps on one batch."""
+    training = PlainTraining(model, autocast=autocast)
+
+    def work() -> None:
+        for _ in range(steps):
+            training.step(inputs, targets)
+
+    return work

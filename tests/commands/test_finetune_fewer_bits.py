@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +12,10 @@ from safetensors.torch import load_file
 
 import hornbook
 from hornbook.cli import run
+from hornbook.commands import _finetuning
 from hornbook.models.llama import Llama, LlamaConfig
 from hornbook.tokenizers.bpe import BPE
+from hornbook.training.checkpoint import load_weights
 from hornbook.weights.model_folder import save_model_folder
 
 Refused = Callable[..., str]
@@ -31,8 +34,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty examples with the columns of all three kinds."""
-    path = tmp_path_factory.mktemp("data") / "all.jsonl"
+    """A folder with forty examples for each of the three kinds."""
+    folder = tmp_path_factory.mktemp("data")
     items = [
         {
             "chat": {"instruction": f"Fox {n}?", "input": "", "output": "red" * (n % 3 + 1)},
@@ -42,8 +45,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for n in range(40)
     ]
     for kind in ("chat", "preference", "classifier"):
-        (path.parent / f"{kind}.jsonl").write_text("\n".join(json.dumps(item[kind]) for item in items))
-    return path.parent
+        (folder / f"{kind}.jsonl").write_text("\n".join(json.dumps(item[kind]) for item in items))
+    return folder
 
 
 def tuned(kind: str, precision: str, base: Path, data: Path, out: Path) -> Path:
@@ -84,6 +87,26 @@ def test_an_interrupted_one_resumes_exactly(base: Path, data: Path, tmp_path: Pa
         shutil.rmtree(out / folder)
     assert run(["resume", str(out), "--device", "cpu"]) == 0
     assert [file.read_bytes() for file in files] == before
+
+
+def test_another_base_by_the_end_is_refused_and_nothing_is_lost(
+    base: Path, data: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, out = shutil.copytree(base, tmp_path / "base"), tmp_path / "run"
+    weights = (own / "model.safetensors").read_bytes()
+
+    def meanwhile(*arguments: Any) -> None:
+        (own / "model.safetensors").write_bytes(weights[:-4] + bytes(4))
+        load_weights(*arguments)
+
+    monkeypatch.setattr(_finetuning, "load_weights", meanwhile)
+    words = ["finetune", "chat", own, "--data", data / "chat.jsonl", "--out", out, *STEPS, *LORA, "--lora.base", "int8"]
+    assert "is not the model that this run began with" in refused(*words, "--device", "cpu", talk=True)
+    assert not (out / "model").exists()
+    monkeypatch.undo()
+    (own / "model.safetensors").write_bytes(weights)
+    assert run(["resume", str(out), "--device", "cpu"]) == 0
+    assert (out / "model" / "model.safetensors").is_file()
 
 
 def test_a_base_that_would_train_itself_is_refused(base: Path, data: Path, tmp_path: Path, refused: Refused) -> None:

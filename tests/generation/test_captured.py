@@ -146,9 +146,8 @@ def test_a_replay_touches_the_same_memory_and_asks_the_cpu_nothing(
 ) -> None:
     monkeypatch.setattr(Model, "check_tokens", lambda *_: None)  # it looks at tokens on a CPU only
     model = model_of("grouped", 64)
-    step = CapturedStep(model, model.new_cache(2, 64), recorder)
-    with torch.inference_mode(False):
-        step.cache = model.new_cache(2, 64)
+    with torch.inference_mode(False):  # as a context makes it
+        step = CapturedStep(model, model.new_cache(2, 64), recorder)
     places = set()
     for place in range(4, 16):
         logits = step.read(torch.full((2, 1), place))

@@ -190,6 +190,7 @@ class Finetuning(Job):
         load_weights(folder_of(run.checkpoints, best.step), task.model)
         learned = corrections(task.model)
         if self.checked.lora.base != "fp32":
+            assert Base(self.begun_with.folder, self.begun_with.found).found  # another may lie there by now
             put_back(_body(task.model), task.grown(_open(self.begun_with.folder)))
         merge_lora(task.model)
         results, lines = task.report(run.path)

@@ -120,10 +120,9 @@ def put_back(model: nn.Module, whole: nn.Module) -> None:
     What was learned on rounded matrices is then a correction of those that were rounded.
     """
     for name, part in whole.named_modules():
-        place = model.get_submodule(name)
-        within = place.linear if isinstance(place, LoRA) else place
-        if isinstance(within, QuantizedLinear):
-            _put(model, f"{name}.linear" if isinstance(place, LoRA) else name, part.requires_grad_(False))
+        place = f"{name}.linear" if isinstance(model.get_submodule(name), LoRA) else name
+        if isinstance(model.get_submodule(place), QuantizedLinear):
+            _put(model, place, part.requires_grad_(False))
 
 
 def _named(name: str, layer: str) -> bool:
