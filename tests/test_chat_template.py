@@ -293,6 +293,20 @@ def test_what_a_template_looks_for_in_an_answer_keeps_its_meaning() -> None:
     assert not set(ChatTemplate(source).tokens(talk, byte_level())) & marks
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(NAMES), st.lists(CONTENTS, min_size=1, max_size=5), st.booleans())
+def test_a_template_written_here_makes_the_text_that_it_would_make_within_bounds(
+    name: str, contents: list[str], asks: bool
+) -> None:
+    """Ours are trusted and not counted; one more comment, and the same template is a stranger's."""
+    ours = named_template(name)
+    strange = ChatTemplate(ours.source + "{# from elsewhere #}")
+    talk = [{"role": ("assistant", "user")[place % 2], "content": text} for place, text in enumerate(contents, 1)]
+    talk = [{"role": "system", "content": contents[-1]}, *talk]
+    assert ours.render(talk, asks) == strange.render(talk, asks)
+    assert type(ours._compiled.environment) is not type(strange._compiled.environment)
+
+
 # ---- what is learned
 
 

@@ -125,9 +125,10 @@ class ChatTemplate:
 
     @cached_property
     def _compiled(self) -> "Template":
-        from hornbook.template_sandbox import Sandbox
+        from hornbook.template_sandbox import Sandbox, outside
 
-        return Sandbox(self.now).from_string(self.source)
+        written_here = self.source in NAMED.values()
+        return (outside() if written_here else Sandbox(self.now)).from_string(self.source)
 
     def _render(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
         from hornbook.template_sandbox import explained, render

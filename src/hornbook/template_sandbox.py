@@ -134,8 +134,18 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return purse_of(__context).made(super().call(__context, __obj, *args, **kwargs))
 
 
+def outside() -> Environment:
+    """The environment without bounds, for templates written here: the same text in a third of the time."""
+    extensions = [LoopControlExtension, Generation]
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=Named, extensions=extensions)
+    environment.globals = {"raise_exception": _raise}
+    return environment
+
+
 def render(template: Template, messages: list[dict[str, str]], names: dict[str, Any]) -> str:
-    """The text of a template of a `Sandbox`. Errors: within `explained`, `UserError`."""
+    """The text of a template, counted where it is one of a `Sandbox`. Errors: within `explained`, `UserError`."""
+    if not isinstance(template.environment, Sandbox):
+        return template.render(messages=messages, **names)
     purse = Purse(len(messages), sum(len(message["content"]) for message in messages))
     own = {PURSE: purse, COUNT: lambda value: value, JOIN: lambda *parts: "".join(map(str, parts))}
     return "".join(purse.made(piece) for piece in template.generate(messages=messages, **names, **own))

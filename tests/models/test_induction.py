@@ -31,13 +31,15 @@ def test_heads_of_the_first_layer_look_back_one_token_two_tokens_and_so_on(sizes
         assert looks[head // shared + 1] > 0.3
 
 
-def test_later_layers_look_for_the_same_token_again():
-    # a sequence twice: what stands at the same place of the first half is one of 20 that a token can look at
-    half = torch.randperm(31, generator=torch_generator(0, "tokens"))[:20]
-    second = model().attention_weights(torch.cat([half, half]).unsqueeze(0))[1][0]
-    found = second.diagonal(-20, dim1=-2, dim2=-1).mean()
-    others = [second.diagonal(-distance, dim1=-2, dim2=-1)[:, -20:].mean() for distance in (18, 19, 21, 22)]
-    assert found > 3 * max(others)
+@pytest.mark.parametrize("distance", [10, 20, 31])
+@pytest.mark.parametrize("sizes", [{}, {"num_heads": 4, "num_kv_heads": 2}, {"head_dim": 16}, {"num_layers": 4}])
+def test_later_layers_look_for_the_same_token_again_and_not_at_themselves(sizes, distance):
+    # a sequence twice: what stands at the same place of the first half is one of `distance` that a token can look at
+    half = torch.randperm(31, generator=torch_generator(0, "tokens"))[:distance]
+    for later in model(**sizes).attention_weights(torch.cat([half, half]).unsqueeze(0))[1:]:
+        looks = [later[0].diagonal(-far, dim1=-2, dim2=-1)[:, -distance:].mean() for far in range(2 * distance)]
+        assert max(range(2 * distance), key=looks.__getitem__) == distance
+        assert looks[distance] > 0.1
 
 
 @pytest.mark.parametrize("sizes", [{}, {"num_heads": 4, "num_kv_heads": 2}, {"head_dim": 16}, {"head_dim": 64}])

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
 
@@ -51,8 +52,8 @@ def test_every_fifth_conversation_is_about_facts_alone() -> None:
 def test_facts_alone_say_the_answer_once_and_nowhere_repeat_the_question() -> None:
     for index in range(MANY):
         told = roll(1, "train", index)
-        lines = told.text.removesuffix(".").split(". ")
-        assert len(lines) == len(told.questions)
+        lines = told.text.removesuffix(".").split(". ")[1:]  # behind the opening
+        assert len(lines) == len(told.questions) == len({question.text for question in told.questions})
         for question in told.questions:
             assert question.text not in told.text
             asked = question.text.removesuffix("?").removeprefix("Where is ").removeprefix("Who has ")
@@ -62,6 +63,17 @@ def test_facts_alone_say_the_answer_once_and_nowhere_repeat_the_question() -> No
                 ] == [True]
             elif question.kind == "who_has":
                 assert [line for line in lines if line.endswith(asked)] == [f"{question.answer} has {asked}"]
+            else:
+                _, _, goods, _, who, _ = asked.split()
+                said = [line for line in lines if re.fullmatch(rf"{who} has \w+ {goods[:3]}\w+", line)]
+                assert [line.split()[2] for line in said] == [question.answer]
+
+
+def test_of_every_roll_one_kind_of_fact_has_four_to_choose_from() -> None:
+    """With fewer, naming any of them is right too often to look for the one that is asked for."""
+    most = [Counter(question.kind for question in roll(1, "train", index).questions) for index in range(10 * MANY)]
+    assert all(max(counts.values()) >= 4 for counts in most)
+    assert {counts.most_common(1)[0][0] for counts in most} == {"where", "who_has", "how_many"}
 
 
 def test_every_kind_comes_up_where_it_is_wanted() -> None:

@@ -35,10 +35,13 @@ CONTEXT = 512  # a story with all its questions, and room for more
 TEMPLATE = "plain"
 CONVERSATIONS_A_STEP = 8
 TOKENS_A_CONVERSATION = 210  # about, padding included
-FACTS_SHARE = 0.1  # of the fine-tuning, at most; on them it learns in half a minute what stories alone hardly teach
-FACTS_A_STEP = 24
-TOKENS_OF_FACTS = 100  # about, padding included
-MOST_STEPS_OF_FACTS = 200
+SLOWER = 0.85  # a token of a conversation, against one of the shorter rows of facts
+HELD_OUT, TESTED = 200, 100  # conversations: a look at more would take from the time to learn in
+FASTER = 1.5  # tokens a second where answers alone are learned, against the pretraining
+FACTS_SHARE = 0.25  # of the fine-tuning, at most; on them it learns in a minute what stories alone hardly teach
+FACTS_A_STEP = 16
+TOKENS_OF_FACTS = 150  # about, padding included
+MOST_STEPS_OF_FACTS = 900
 LOOKS = 5  # evaluations on the way
 ANOTHER = 1000  # number of a test story that is none of the 200
 
@@ -72,20 +75,23 @@ class ChatQuickstart:
 
     def _finetune(self, base: Measured, seconds: float) -> Path:
         """Teach the model to look up facts, then to answer about stories, for about `seconds`; the assistant's folder."""
-        a_step = FACTS_A_STEP * TOKENS_OF_FACTS / base.tokens_per_second  # seconds
+        a_step = FACTS_A_STEP * TOKENS_OF_FACTS / (FASTER * base.tokens_per_second)  # seconds
         steps = min(MOST_STEPS_OF_FACTS, max(LEAST_STEPS, int(seconds * FACTS_SHARE / a_step)))
         talk(f"\nfacts: writing {steps * FACTS_A_STEP:,} lists of who has what and where")
         facts = VillageFacts(steps * FACTS_A_STEP, self.seed + 1).write(self.out / "facts.jsonl")
-        able = self._teach(facts_layer(base.folder, facts, steps, self.seed), self.out / "facts", None)
+        able, tokens_per_second = self._teach(
+            facts_layer(base.folder, facts, steps, self.seed), self.out / "facts", None
+        )
         left = max(seconds * (1 - FACTS_SHARE), seconds - steps * a_step)
-        learned = max(LEAST_STEPS * CONVERSATIONS_A_STEP, int(left * base.tokens_per_second / TOKENS_A_CONVERSATION))
+        steps = max(LEAST_STEPS, int(left * SLOWER * tokens_per_second / TOKENS_A_CONVERSATION) // CONVERSATIONS_A_STEP)
+        learned = steps * CONVERSATIONS_A_STEP
         talk(f"\nchat: writing {learned:,} conversations about other stories")
         questions = Conversations(learned, self.seed + 1).write(self.out / "questions.jsonl")
-        layer = chat_layer(able, questions, learned // CONVERSATIONS_A_STEP, self.seed)
-        return self._teach(layer, self.out / "chat", LOOKING * left)
+        assistant, _ = self._teach(chat_layer(able, questions, steps, self.seed), self.out / "chat", LOOKING * left)
+        return assistant
 
-    def _teach(self, layer: Layer, out: Path, seconds: float | None) -> Path:
-        """One fine-tuning, its steps fitted into `seconds` where they are given; the model folder."""
+    def _teach(self, layer: Layer, out: Path, seconds: float | None) -> tuple[Path, float]:
+        """One fine-tuning, its steps fitted into `seconds` where they are given; the model folder, and tokens a second."""
         job = Finetuning.new(layer, None, out, ALONE)
         parts = job.build(self.device, ALONE)
         deadline = Deadline(time.time() + seconds, ending=0) if seconds else None
@@ -95,7 +101,7 @@ class ChatQuickstart:
         with run_progress(loop.steps) as progress:
             loop.run(progress.report)
         job.finish(loop)
-        return run.model
+        return run.model, loop.speed.tokens_per_second
 
 
 def _conversation(assistant: LanguageModel) -> list[Message]:
@@ -120,8 +126,11 @@ def chat_gpt_layer(dataset: Dataset, steps: int) -> Layer:
     )
 
 
-def chat_layer(base: Path, questions: Path, steps: int, seed: int) -> Layer:
+def chat_layer(
+    base: Path, questions: Path, steps: int, seed: int, conversations_a_step: int = CONVERSATIONS_A_STEP
+) -> Layer:
     """The settings of the fine-tuning. A rate as high as the pretraining's forgets more than it learns (docs/log.md)."""
+    written = steps * conversations_a_step
     return {
         "finetune": {
             "kind": "chat",
@@ -130,6 +139,8 @@ def chat_layer(base: Path, questions: Path, steps: int, seed: int) -> Layer:
             "template": TEMPLATE,
             "packing": False,  # stories are of like length
             "answer_tokens": 40,
+            "val_fraction": min(0.05, HELD_OUT / written),
+            "test_fraction": min(0.05, TESTED / written),
         },
         "optimizer": {"kind": "muon", "learning_rate": 0.002, "adamw_learning_rate": 0.001, "weight_decay": 0.1},
         "schedule": {
@@ -140,7 +151,7 @@ def chat_layer(base: Path, questions: Path, steps: int, seed: int) -> Layer:
         },
         "training": {
             "steps": steps,
-            "batch_size": CONVERSATIONS_A_STEP,
+            "batch_size": conversations_a_step,
             "evaluate_every": -(-steps // LOOKS),
             "seed": seed,
             "clip": 1.0,
@@ -150,5 +161,5 @@ def chat_layer(base: Path, questions: Path, steps: int, seed: int) -> Layer:
 
 def facts_layer(base: Path, facts: Path, steps: int, seed: int) -> Layer:
     """The same for the short fine-tuning before it."""
-    layer = chat_layer(base, facts, steps, seed)
-    return merge(layer, {"training": {"batch_size": FACTS_A_STEP, "evaluate_every": steps}})
+    layer = chat_layer(base, facts, steps, seed, FACTS_A_STEP)
+    return merge(layer, {"training": {"evaluate_every": steps}})

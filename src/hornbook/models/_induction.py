@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 IN_COMMON = 0.5  # of an embedding's standard deviation: what all tokens share, for heads that look at a distance alone
+AVOIDANCE = 0.1  # of the spread of the weights: more, and a token sees nothing of what is near
 PAIRS = 4  # of a head's dimensions that tell the distance: the fastest turns, which alone tell neighbours apart
 
 
@@ -29,7 +30,7 @@ def lay_out_induction(
     """Change freshly drawn weights: `projections` are every layer's qkv and output, `parts` its H, K and K heads.
 
     Head h of the first layer looks h + 1 tokens back. In later layers keys ask what queries ask: a token looks for its
-    like. Everywhere the output undoes the values, so that what is looked at arrives as it is.
+    like elsewhere. Everywhere the output undoes the values, so that what is looked at arrives as it is.
     """
     if embedding.weight.is_meta:
         return
@@ -45,6 +46,7 @@ def lay_out_induction(
             _look_back(queries, keys, head_dim, theta)
         else:
             keys.copy_(queries.view(-1, shared, head_dim, qkv.in_features)[:, 0].flatten(0, 1))
+            _look_elsewhere(queries, keys, head_dim)
 
 
 def _look_back(queries: Tensor, keys: Tensor, head_dim: int, theta: float) -> None:
@@ -61,3 +63,17 @@ def _look_back(queries: Tensor, keys: Tensor, head_dim: int, theta: float) -> No
     for head, key in enumerate(key_heads):
         key[:pairs] += strength * (speeds * (head + 1)).cos().unsqueeze(1)
         key[head_dim // 2 : head_dim // 2 + pairs] += strength * (speeds * (head + 1)).sin().unsqueeze(1)
+
+
+def _look_elsewhere(queries: Tensor, keys: Tensor, head_dim: int) -> None:
+    """Change (H D, C) and (K D, C) so that a token finds its like at any distance, and not first of all itself.
+
+    What tells tokens apart is left to the slow half of the turns: the fast half makes noise of it some tokens away.
+    There, what all tokens have in common becomes opposite queries and keys instead, which fit worst at distance 0.
+    """
+    strength = AVOIDANCE * queries.std()
+    pairs, slow = min(PAIRS, head_dim // 4), head_dim // 4
+    for weight, sign in ((queries, 1), (keys, -1)):
+        heads = weight.view(-1, head_dim, weight.shape[1])
+        heads[:, :slow] = heads[:, head_dim // 2 : head_dim // 2 + slow] = 0
+        heads[:, :pairs] += sign * strength

@@ -7,9 +7,14 @@ at all. A song has little else than names, things, places and numbers, each of t
 before is worth learning here, and what is learned serves the stories. Words that no song has are copied far later.
 """
 
-from hornbook.village.asking import choose
-from hornbook.village.roll import drawn_facts
+import random
+
+from hornbook.randomness import python_random
+from hornbook.village.asking import Question, choose
+from hornbook.village.casting import ANY, Cast, draw_cast
 from hornbook.village.stories import Story
+from hornbook.village.vocabulary import GOODS, NUMBERS
+from hornbook.village.world import Be, Gain, Own, World
 
 BEGINNINGS = (
     "The children stood in a circle and sang.",
@@ -20,6 +25,7 @@ BEGINNINGS = (
     "They clapped their hands and sang.",
 )
 FEWEST_FACTS, MOST_FACTS = 4, 5
+FEWEST, MOST = 2, 12  # of some goods
 
 
 def song(seed: int, part: str, index: int) -> Story:
@@ -27,7 +33,9 @@ def song(seed: int, part: str, index: int) -> Story:
 
     It keeps the rule of the stories: no name, thing and place of another part come together.
     """
-    world, cast, facts, chance = drawn_facts(seed, part, index, "song")
+    chance = python_random(seed, f"village song {part}", index)
+    cast = draw_cast(chance, part, ANY)
+    world, facts = _drawn(cast, chance)
     chance.shuffle(facts)
     facts = facts[: chance.randint(FEWEST_FACTS, MOST_FACTS)]
     said = [f"{line}, {line}." for line, _ in facts]
@@ -38,3 +46,23 @@ def song(seed: int, part: str, index: int) -> Story:
     _, statements = choose(world, text, chance)
     questions = tuple(question for _, question in facts)
     return Story(text, questions, "singing", "glad", statements, "ring_song", cast.combination)
+
+
+def _drawn(cast: Cast, chance: random.Random) -> tuple[World, list[tuple[str, Question]]]:
+    """A world with who has what and where, and each fact of it with its question."""
+    world = World()
+    singers = [cast.a, cast.b, cast.c, cast.d]
+    chance.shuffle(singers)
+    facts = []
+    for who, thing in zip(singers, (cast.thing, cast.other, cast.third), strict=False):
+        world.apply(Own(who, thing))
+        facts.append((f"{who} has {thing}", Question(f"Who has {thing}?", str(who), "who_has")))
+    for who, place in zip(chance.sample(singers, 3), (cast.place, cast.there, cast.far), strict=False):
+        world.apply(Be(who, place))
+        facts.append((f"{who} is {place.at}", Question(f"Where is {who}?", str(place), "where")))
+    for who, goods in zip(chance.sample(singers, 2), chance.sample(GOODS, 2), strict=True):
+        number = chance.randint(FEWEST, MOST)
+        world.apply(Gain(who, number, goods))
+        question = Question(f"How many {goods} does {who} have?", NUMBERS[number], "how_many")
+        facts.append((f"{who} has {goods.count(number)}", question))
+    return world, facts
