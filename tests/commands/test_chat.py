@@ -236,6 +236,7 @@ class Terminal:
     def __init__(self, *command: str) -> None:
         self.pid, self.screen = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a background job starts ignores it, and hands that on
             os.execv(sys.executable, [sys.executable, "-m", "hornbook", *command])
         self.shown = ""
 
