@@ -79,14 +79,21 @@ class Generation(Extension):
         return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True)).set_lineno(line)
 
 
+LANGUAGE: dict[str, Any] = {  # what Hugging Face's chat templates are written in
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "undefined": Named,
+    "extensions": [LoopControlExtension, Generation],
+}
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment. A template of it is rendered by `render`, which gives it a purse."""
 
     intercepted_binops = frozenset(["+", "*", "**", "%"])
 
     def __init__(self, now: datetime | None = None) -> None:
-        extensions = [LoopControlExtension, Generation]
-        super().__init__(trim_blocks=True, lstrip_blocks=True, undefined=Named, extensions=extensions)
+        super().__init__(**LANGUAGE)
         self.filters = {name: each for name, each in self.filters.items() if name not in NOT_HERE}
         self.filters |= {"tojson": json_filter, "indent": indent_filter, "join": join_filter, "replace": replace_filter}
         self.filters[COUNT] = count_filter
@@ -136,8 +143,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 def outside() -> Environment:
     """The environment without bounds, for templates written here: the same text in a third of the time."""
-    extensions = [LoopControlExtension, Generation]
-    environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=Named, extensions=extensions)
+    environment = Environment(**LANGUAGE)
     environment.globals = {"raise_exception": _raise}
     return environment
 
@@ -170,7 +176,7 @@ def explained() -> Iterator[None]:
 def looked_for(source: str) -> frozenset[str]:
     """The texts that a template looks for in others: `content.split('</think>')` -> {'</think>'}."""
     with explained():
-        tree = Environment(extensions=[LoopControlExtension, Generation]).parse(source)
+        tree = Environment(**LANGUAGE).parse(source)
     given = [each for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Getattr) for each in call.args]
     asked = [compare.expr for compare in tree.find_all(nodes.Compare) if compare.ops[0].op in ("in", "notin")]
     constants = [each.value for each in [*given, *asked] if isinstance(each, nodes.Const)]

@@ -51,6 +51,10 @@ class Base:
             raise UserError(f"'{self.folder}' is not the model that this run began with", hint=hint)
         return found
 
+    def look_again(self) -> None:
+        """Errors: `UserError` where another model lies there by now than the one that was found."""
+        _ = Base(self.folder, self.found).found
+
     def settings(self, given: Mapping[str, Any]) -> "tuple[type[Model], dict[str, Any]]":
         """Class and settings: the folder's, with those of `given` that may differ. Errors: `UserError` for another."""
         from hornbook.weights.model_folder import read_config
@@ -72,7 +76,7 @@ class Base:
         from hornbook.weights.growing import rebuilt
         from hornbook.weights.model_folder import load_model_folder
 
-        assert self.found
+        _ = self.found
         model, own, _ = load_model_folder(self.folder)
         if tokenizer_hash(own) != tokenizer_hash(tokenizer):
             hint = f"prepare the text with --tokenizer {self.folder / 'tokenizer.json'}"

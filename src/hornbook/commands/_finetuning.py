@@ -119,7 +119,7 @@ class Finetuning(Job):
         begun_with, data = Base(home / common.model, common.model_hash), find_data(_at(home, common.data))
         data_hash = same_file(data, common.data_hash, "data")
         checked = replace(checked, own=with_files(checked.own, checked.kind.FILES, home))
-        assert begun_with.found  # the model that the run began with, before it is opened
+        _ = begun_with.found  # the model that the run began with, before it is opened
         base = _open(begun_with.folder)
         training = training.settled(base.model.num_parameters(), bf16_unit)
         task = checked.kind.task(checked.own, base, data, training)
@@ -190,7 +190,7 @@ class Finetuning(Job):
         load_weights(folder_of(run.checkpoints, best.step), task.model)
         learned = corrections(task.model)
         if self.checked.lora.base != "fp32":
-            assert Base(self.begun_with.folder, self.begun_with.found).found  # another may lie there by now
+            self.begun_with.look_again()
             put_back(_body(task.model), task.grown(_open(self.begun_with.folder)))
         merge_lora(task.model)
         results, lines = task.report(run.path)

@@ -8,11 +8,12 @@ for is never learned. Here it pays: of every roll one kind of fact has four to c
 """
 
 from hornbook.randomness import python_random
-from hornbook.village.asking import Question
+from hornbook.village.asking import how_many, where, who_has
 from hornbook.village.casting import ANY, draw_cast
 from hornbook.village.phrasings import OPENINGS
 from hornbook.village.stories import Story
-from hornbook.village.vocabulary import GOODS, NUMBERS
+from hornbook.village.vocabulary import GOODS
+from hornbook.village.world import Be, Gain, Lie, Own, World
 
 SHARES = ((4, 2, 2), (2, 4, 2), (2, 2, 4))  # places, holdings and counts of a roll
 FEWEST, MOST = 2, 12  # of some goods
@@ -29,20 +30,18 @@ def roll(seed: int, part: str, index: int) -> Story:
     things, places = [cast.thing, cast.other, cast.third, cast.fourth], [cast.place, cast.there, cast.far, cast.beyond]
     spots, held, counted = chance.choice(SHARES)
     chance.shuffle(places)
-    facts = []
+    world = World()
     for who, place in zip(chance.sample(people, spots), places, strict=False):
-        facts.append((f"{who} is {place.at}", Question(f"Where is {who}?", str(place), "where")))
+        world.apply(Be(who, place))
     for who, thing in zip(chance.sample(people, held), things, strict=False):
-        facts.append((f"{who} has {thing}", Question(f"Who has {thing}?", str(who), "who_has")))
+        world.apply(Own(who, thing))
     if held < len(things):
-        place = chance.choice(places)
-        text = f"{str(things[-1]).capitalize()} is {place.at}"
-        facts.append((text, Question(f"Where is {things[-1]}?", str(place), "where")))
+        world.apply(Lie(things[-1], chance.choice(places)))
     goods = chance.sample(GOODS, counted) if chance.random() < 0.5 else [chance.choice(GOODS)] * counted
     for who, each in zip(chance.sample(people, counted), goods, strict=True):
-        number = chance.randint(FEWEST, MOST)
-        question = Question(f"How many {each} does {who} have?", NUMBERS[number], "how_many")
-        facts.append((f"{who} has {each.count(number)}", question))
+        world.apply(Gain(who, chance.randint(FEWEST, MOST), each))
+    placed = list(where(world))  # things first
+    facts = [*placed[-spots:], *who_has(world, people), *placed[:-spots], *how_many(world)]
     chance.shuffle(facts)
-    text = " ".join([chance.choice(OPENINGS), *(f"{line}." for line, _ in facts)])
-    return Story(text, tuple(question for _, question in facts), "facts", "calm", (), "roll", cast.combination)
+    text = " ".join([chance.choice(OPENINGS), *(fact.right for fact in facts)])
+    return Story(text, tuple(fact.question for fact in facts), "facts", "calm", (), "roll", cast.combination)

@@ -10,10 +10,11 @@ before is worth learning here, and what is learned serves the stories. Words tha
 import random
 
 from hornbook.randomness import python_random
-from hornbook.village.asking import Question, choose
+from hornbook.village.asking import Fact, choose, how_many, where, who_has
 from hornbook.village.casting import ANY, Cast, draw_cast
+from hornbook.village.roll import FEWEST, MOST
 from hornbook.village.stories import Story
-from hornbook.village.vocabulary import GOODS, NUMBERS
+from hornbook.village.vocabulary import GOODS, Person
 from hornbook.village.world import Be, Gain, Own, World
 
 BEGINNINGS = (
@@ -25,7 +26,6 @@ BEGINNINGS = (
     "They clapped their hands and sang.",
 )
 FEWEST_FACTS, MOST_FACTS = 4, 5
-FEWEST, MOST = 2, 12  # of some goods
 
 
 def song(seed: int, part: str, index: int) -> Story:
@@ -35,34 +35,33 @@ def song(seed: int, part: str, index: int) -> Story:
     """
     chance = python_random(seed, f"village song {part}", index)
     cast = draw_cast(chance, part, ANY)
-    world, facts = _drawn(cast, chance)
+    singers = [cast.a, cast.b, cast.c, cast.d]
+    world = _drawn(cast, singers, chance)
+    facts = [*who_has(world, singers), *where(world), *how_many(world)]
     chance.shuffle(facts)
     facts = facts[: chance.randint(FEWEST_FACTS, MOST_FACTS)]
-    said = [f"{line}, {line}." for line, _ in facts]
+    said = [f"{_line(fact)}, {_line(fact)}." for fact in facts]
     chance.shuffle(facts)
-    asked = [f"{question.text} {line}!" for line, question in facts]
+    asked = [f"{fact.question.text} {_line(fact)}!" for fact in facts]
     chance.shuffle(facts)
     text = " ".join([chance.choice(BEGINNINGS), *said, *asked])
     _, statements = choose(world, text, chance)
-    questions = tuple(question for _, question in facts)
+    questions = tuple(fact.question for fact in facts)
     return Story(text, questions, "singing", "glad", statements, "ring_song", cast.combination)
 
 
-def _drawn(cast: Cast, chance: random.Random) -> tuple[World, list[tuple[str, Question]]]:
-    """A world with who has what and where, and each fact of it with its question."""
+def _drawn(cast: Cast, singers: list[Person], chance: random.Random) -> World:
+    """A world in which the singers, in whatever order, have things, places and goods."""
     world = World()
-    singers = [cast.a, cast.b, cast.c, cast.d]
     chance.shuffle(singers)
-    facts = []
     for who, thing in zip(singers, (cast.thing, cast.other, cast.third), strict=False):
         world.apply(Own(who, thing))
-        facts.append((f"{who} has {thing}", Question(f"Who has {thing}?", str(who), "who_has")))
     for who, place in zip(chance.sample(singers, 3), (cast.place, cast.there, cast.far), strict=False):
         world.apply(Be(who, place))
-        facts.append((f"{who} is {place.at}", Question(f"Where is {who}?", str(place), "where")))
     for who, goods in zip(chance.sample(singers, 2), chance.sample(GOODS, 2), strict=True):
-        number = chance.randint(FEWEST, MOST)
-        world.apply(Gain(who, number, goods))
-        question = Question(f"How many {goods} does {who} have?", NUMBERS[number], "how_many")
-        facts.append((f"{who} has {goods.count(number)}", question))
-    return world, facts
+        world.apply(Gain(who, chance.randint(FEWEST, MOST), goods))
+    return world
+
+
+def _line(fact: Fact) -> str:
+    return fact.right.removesuffix(".")
